@@ -1,0 +1,43 @@
+# make run: everything, from nothing to results/report/index.html. make test: what the tests need, and the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
+
+.PHONY: run test check lock clean
+
+run: $(VENV)/installed
+	$(BIN)/snakemake --cores $(CORES)
+	@echo "The report: $(CURDIR)/results/report/index.html"
+
+test: $(VENV)/installed-test
+	$(BIN)/pytest $(PYTEST)
+
+check: $(VENV)/installed-check
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check --line-length 120 Snakefile rules
+	$(BIN)/snakemake --lint
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/installed-check: $(VENV)/installed-test
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[test,check]'
+	touch $@
+
+# After a change of pyproject.toml: what is installed now becomes what everybody gets.
+lock: $(VENV)/installed-check
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
+
+clean:
+	rm -rf $(VENV) results runs logs checkpoints data/structures.parquet data/rejects.parquet data/graphs data/splits .snakemake

@@ -1,0 +1,131 @@
+"""The three convolutions, one signature: (v, u, batch) -> v'.
+
+v (N, F) holds the features of the sites, u (D, G) the expanded distinct distances; `batch` says which edge (i, j)k has
+which of them, and how many equal edges it stands for. `plain_*` are the equations word for word, over every edge
+singly; the modules do the same arithmetic on less: the matrix product of a concatenation is split into a product for
+the sites and one for the distances, and equal edges are computed once and weighted by their multiplicity.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from cgcnn.tensors import Batch
+
+
+class NoConvolution(nn.Module):
+    """v_i' = g(v_i W_s + b): no neighbour is seen."""
+
+    def __init__(self, width: int, n_gaussians: int) -> None:
+        super().__init__()
+        self.self_weight = nn.Linear(width, width)
+
+    def forward(self, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
+        return softplus(self.self_weight(v))
+
+
+class SharedConvolution(nn.Module):
+    """v_i' = g[(Σ_jk v_j ⊕ u_(i,j)k) W_c + v_i W_s + b], one W_c for all neighbours (Xie & Grossman 2018, Eq 4).
+
+    The sum comes before the product, which is the same and needs one row a site in place of one an edge.
+    """
+
+    def __init__(self, width: int, n_gaussians: int) -> None:
+        super().__init__()
+        self.self_weight = nn.Linear(width, width)
+        self.neighbour_weight = nn.Linear(width + n_gaussians, width, bias=False)
+        with torch.no_grad():  # a sum over a dozen neighbours would start a dozen times too large
+            self.neighbour_weight.weight /= 12
+
+    def forward(self, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
+        edges = torch.cat([v[batch.neighbour], u[batch.distance_index]], dim=1)  # (E, F + G)
+        summed = _sum_at_centres(batch.multiplicity * edges, batch)  # (N, F + G)
+        return softplus(self.neighbour_weight(summed) + self.self_weight(v))
+
+
+class GatedConvolution(nn.Module):
+    """v_i' = g[v_i + BN(Σ_jk σ(z W_f + b_f) ⊙ g(z W_s + b_s))], z = v_i ⊕ v_j ⊕ u_(i,j)k (Xie & Grossman 2018, Eq 5).
+
+    The batch norms (one on z W, one on the sum) and the outer softplus are those of the published code.
+    """
+
+    def __init__(self, width: int, n_gaussians: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2 * width + n_gaussians, 2 * width)  # filter and core side by side
+        self.edge_norm = WeightedBatchNorm(2 * width)
+        self.site_norm = nn.BatchNorm1d(width)
+
+    def forward(self, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
+        width = v.shape[1]
+        at_centre, at_neighbour, at_edge = self.linear.weight.split([width, width, u.shape[1]], dim=1)
+        z = (
+            (v @ at_centre.T)[batch.centre]
+            + (v @ at_neighbour.T)[batch.neighbour]
+            + (u @ at_edge.T + self.linear.bias)[batch.distance_index]
+        )  # (E, 2F)
+        filters, core = self.edge_norm(z, batch.multiplicity).chunk(2, dim=1)  # (E, F) each
+        message = batch.multiplicity * torch.sigmoid(filters) * softplus(core)
+        return softplus(v + self.site_norm(_sum_at_centres(message, batch)))
+
+
+class WeightedBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation in which row e counts as weight[e] equal rows (Ioffe & Szegedy 2015)."""
+
+    def forward(self, rows: Tensor, weight: Tensor | None = None) -> Tensor:
+        if weight is None or not self.training:
+            return super().forward(rows)
+        total = weight.sum()
+        mean = (weight * rows).sum(0) / total  # (F,)
+        centred = rows - mean
+        variance = (weight * centred * centred).sum(0) / total
+        with torch.no_grad():
+            momentum = self.momentum if self.momentum is not None else 0.1
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(variance * (total / (total - 1).clamp(min=1)), momentum)
+        return centred * (torch.rsqrt(variance + self.eps) * self.weight) + self.bias
+
+
+def _sum_at_centres(edges: Tensor, batch: Batch) -> Tensor:
+    """Sum rows of (E, F) over the edges of each site: (N, F)."""
+    total = edges.new_zeros(len(batch.atomic_number), edges.shape[1])
+    return total.index_add(0, batch.centre, edges)
+
+
+CONVOLUTIONS: dict[str, type[nn.Module]] = {
+    "none": NoConvolution,
+    "shared": SharedConvolution,
+    "gated": GatedConvolution,
+}
+
+
+def plain_edges(batch: Batch, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Every edge singly: centre (E0,), neighbour (E0,) and expanded distance (E0, G), for the plain forms below."""
+    times = batch.multiplicity.squeeze(1).long()
+    return tuple(
+        torch.repeat_interleave(rows, times, dim=0)
+        for rows in (batch.centre, batch.neighbour, u[batch.distance_index])
+    )  # type: ignore[return-value]
+
+
+def plain_none(module: NoConvolution, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
+    """v_i' = g(v_i W_s + b)."""
+    return softplus(v @ module.self_weight.weight.T + module.self_weight.bias)
+
+
+def plain_shared(module: SharedConvolution, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
+    """v_i' = g[(Σ_jk v_j ⊕ u_(i,j)k) W_c + v_i W_s + b]."""
+    centre, neighbour, u_edge = plain_edges(batch, u)
+    messages = torch.cat([v[neighbour], u_edge], dim=1) @ module.neighbour_weight.weight.T  # (E0, F)
+    summed = torch.zeros_like(v).index_add(0, centre, messages)  # (N, F)
+    return softplus(summed + module.self_weight(v))
+
+
+def plain_gated(module: GatedConvolution, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
+    """v_i' = g[v_i + BN(Σ_jk σ(z W_f + b_f) ⊙ g(z W_s + b_s))]."""
+    centre, neighbour, u_edge = plain_edges(batch, u)
+    z = torch.cat([v[centre], v[neighbour], u_edge], dim=1)  # (E0, 2F + G)
+    filters, core = module.edge_norm(module.linear(z)).chunk(2, dim=1)  # (E0, F) each
+    messages = torch.sigmoid(filters) * softplus(core)
+    summed = torch.zeros_like(v).index_add(0, centre, messages)  # (N, F)
+    return softplus(v + module.site_norm(summed))

@@ -1,0 +1,40 @@
+"""From the graphs and the split on disk to what training and prediction take."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cgcnn.errors import InputError
+from cgcnn.tables import SPLIT, read_graphs, read_table
+from cgcnn.tensors import PackedGraphs
+from cgcnn.training import Example
+
+
+def load_examples(graphs: Sequence[Path], split: Path, device: torch.device) -> tuple[PackedGraphs, Example]:
+    """Crystal graphs of one task on `device`, and which of them to learn from.
+
+    Raises:
+        InputError: a material of the split has no graph.
+    """
+    table = read_table(split, SPLIT)
+    ids, everything = read_graphs(graphs)
+    place = {material_id: row for row, material_id in enumerate(ids)}
+    wanted = table["material_id"].to_pylist()
+    missing = [material_id for material_id in wanted if material_id not in place]
+    if missing:
+        raise InputError(f"{split}: {missing[0]} and {len(missing) - 1} others have no graph. Build the graphs again.")
+    rows = np.array([place[material_id] for material_id in wanted])
+    subset = table["subset"].to_numpy(zero_copy_only=False)
+
+    def positions(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.flatnonzero(subset == name)).to(device)
+
+    data = Example(
+        target=torch.tensor(table["target"].to_numpy(), dtype=torch.float32, device=device),
+        train=positions("train"),
+        validation=positions("validation"),
+        material_ids=wanted,
+    )
+    return PackedGraphs(everything.take(rows), device), data

@@ -1,0 +1,88 @@
+"""The whole network: embed the atoms, convolve, pool over each crystal, and read the property off.
+
+Xie & Grossman, PRL 120, 145301 (2018). Shapes: C crystals, N sites, E edges, D distinct distances.
+"""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax, softplus
+
+from cgcnn.conv import CONVOLUTIONS
+from cgcnn.tensors import Batch
+
+GAUSSIAN_STEP = 0.2  # Å, also the width sigma
+N_GAUSSIANS = 41  # centres 0, 0.2, ..., 8 Å
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Everything that fixes the shape of a network."""
+
+    conv: str  # none, shared or gated
+    kind: str  # regression or classification
+    atom_dim: int = 64
+    n_conv: int = 3
+    hidden_dim: int = 128
+    n_hidden: int = 2
+
+    def as_dict(self) -> dict[str, str | int]:
+        """For a model card."""
+        return asdict(self)
+
+
+class CGCNN(nn.Module):
+    """Crystal graph convolutional neural network.
+
+    Args:
+        settings: kind of convolution and head, widths and depths.
+        atom_features: (101, 92) features of each atomic number; row 0 is unused.
+    """
+
+    def __init__(self, settings: ModelSettings, atom_features: Tensor) -> None:
+        super().__init__()
+        self.settings = settings
+        width, hidden = settings.atom_dim, settings.hidden_dim
+        self.register_buffer("atom_features", atom_features.float())
+        self.register_buffer("gaussian_centres", GAUSSIAN_STEP * torch.arange(N_GAUSSIANS), persistent=False)
+        # The target is scaled to mean 0 and standard deviation 1 on the training split; here is the way back.
+        self.register_buffer("target_mean", torch.zeros(()))
+        self.register_buffer("target_std", torch.ones(()))
+        self.embedding = nn.Linear(atom_features.shape[1], width)
+        self.convs = nn.ModuleList(CONVOLUTIONS[settings.conv](width, N_GAUSSIANS) for _ in range(settings.n_conv))
+        sizes = [width] + settings.n_hidden * [hidden]
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
+        self.head = nn.Linear(sizes[-1], 1 if settings.kind == "regression" else 2)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Scaled target (C,) of a regression, or log probabilities (C, 2) of a classification."""
+        x = self.crystal_features(batch)  # (C, F)
+        for layer in self.hidden:
+            x = softplus(layer(x))  # (C, hidden)
+        x = self.head(x)  # (C, 1) or (C, 2)
+        return x.squeeze(1) if self.settings.kind == "regression" else log_softmax(x, dim=1)
+
+    def crystal_features(self, batch: Batch) -> Tensor:
+        """v_c (C, F), softplus of the mean over the sites of each crystal: the embedding of crystals."""
+        v = self.site_features(batch)  # (N, F)
+        total = v.new_zeros(len(batch.n_sites), v.shape[1]).index_add(0, batch.crystal, v)  # (C, F)
+        return softplus(total / batch.n_sites.unsqueeze(1))
+
+    def site_features(self, batch: Batch) -> Tensor:
+        """v_i (N, F) after the last convolution."""
+        u = self.expand(batch.distance)  # (D, 41)
+        v = self.embedding(self.atom_features)[batch.atomic_number]  # (N, F), the product once an element
+        for conv in self.convs:
+            v = conv(v, u, batch)
+        return v
+
+    def expand(self, distance: Tensor) -> Tensor:
+        """Gaussian expansion exp(-(d - mu)^2 / sigma^2) of distances (D,) in Å: (D, 41)."""
+        return torch.exp(-(((distance.unsqueeze(1) - self.gaussian_centres) / GAUSSIAN_STEP) ** 2))
+
+    def prediction(self, output: Tensor) -> Tensor:
+        """From `forward`'s output to the target's unit (C,), or to the probability of class 1 (C,)."""
+        if self.settings.kind == "regression":
+            return output * self.target_std + self.target_mean
+        return output[:, 1].exp()

@@ -1,0 +1,77 @@
+"""The words and numbers of the page: what each name means, and how a number is written."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+DASH = "–"  # a value that does not exist
+MINUS = "−"
+
+#: Metric -> how it is written, and what it is.
+METRICS = {
+    "mae": ("MAE", "mean absolute error: the mean of |predicted − target|. Lower is better."),
+    "rmse": ("RMSE", "root mean squared error: weighs large errors more than MAE does. Lower is better."),
+    "r2": ("R²", "coefficient of determination: 1 is perfect, 0 is no better than the mean of the targets."),
+    "accuracy": ("accuracy", "share of materials whose more probable class is the right one. Higher is better."),
+    "balanced_accuracy": ("balanced accuracy", "mean of the shares found of each class. Higher is better."),
+    "roc_auc": ("ROC-AUC", "chance that a material of class 1 is ranked above one of class 0. 0.5 is guessing."),
+    "f1": ("F1", "harmonic mean of precision and recall of class 1. Higher is better."),
+    "nll": ("NLL", "negative log-likelihood of the true class, mean, in nats. Lower is better."),
+    "ece": ("ECE", "expected calibration error: gap between probability and frequency over 10 bins. Lower is better."),
+}
+
+CONVOLUTIONS = {
+    "none": "no neighbour is seen: each site is updated from itself alone",
+    "shared": "the sum over all neighbours is taken first, then one weight matrix serves all (Eq. 3)",
+    "gated": "each neighbour is weighed by its own gate, made from both sites and their distance (Eq. 4)",
+}
+
+BASELINES = {
+    "mean": "the mean of the training targets, or the share of class 1",
+    "elements": "which elements are present, not how much of each",
+    "composition": "how much of each element, and statistics of their properties; no structure",
+}
+
+SPLITS = {
+    "random": "each material is drawn for itself, so polymorphs of one formula may be on both sides",
+    "formula": "materials of one reduced formula stay together, so no polymorph of a test material is trained on",
+    "prototype": "materials of one prototype stay together, so the structure types of the test set are new",
+    "element": "the test set holds elements that no training material has",
+}
+
+
+def is_surrogate(about: Mapping[str, object]) -> bool:
+    """Whether the labels come from a potential: the embedded set."""
+    return about.get("source") == "embedded"
+
+
+def label_note(about: Mapping[str, object], kind: str) -> str:
+    """What stands beside every number that such labels made, or nothing."""
+    if not is_surrogate(about):
+        return ""
+    return "CHGNet surrogate, not DFT" if kind == "regression" else "CHGNet-relaxed structures, not DFT"
+
+
+def readable(name: str) -> str:
+    """formation_energy_per_atom -> formation energy per atom."""
+    return name.replace("_", " ")
+
+
+def decimals_for(values: Iterable[float | None]) -> int:
+    """How many decimals show three digits of the smallest of these values; between 2 and 5."""
+    sizes = [abs(value) for value in values if value]
+    return min(5, max(2, 2 - math.floor(math.log10(min(sizes))))) if sizes else 3
+
+
+def number(value: float | None, decimals: int = 3) -> str:
+    """A number with a true minus sign; a dash for what does not exist."""
+    return DASH if value is None else f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def with_spread(mean: float | None, std: float | None, decimals: int = 3) -> str:
+    """Mean and, where there is one, standard deviation."""
+    return number(mean, decimals) + ("" if mean is None or std is None else f" ± {number(std, decimals)}")
+
+
+def interval(low: float | None, high: float | None, decimals: int = 3) -> str:
+    """The two ends of an interval."""
+    return DASH if low is None or high is None else f"{number(low, decimals)} to {number(high, decimals)}"

@@ -1,0 +1,92 @@
+"""From the configured source to the structures table: read, check, tell the families apart, sample."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from cgcnn.errors import InputError
+from cgcnn.perovskites import Verdict, family, sample
+from cgcnn.sources import collect, embedded, local
+
+EMBEDDED_FILE = Path("data/embedded/materials.parquet")
+
+
+def fetch(section: Mapping[str, Any], root: Path) -> tuple[pa.Table, pa.Table, dict[str, object]]:
+    """Structures, rejects, and what the tables' metadata are to say.
+
+    Args:
+        section: source, structures, targets (column: unit) and families (wanted by the tasks), as in config.yaml.
+        root: folder from which paths count.
+
+    Raises:
+        InputError: a file cannot be read, or a family that a task needs has no members.
+    """
+    source, choice, units = section["source"], section["structures"], section["targets"]
+    if source["name"] == "embedded":
+        path = root / EMBEDDED_FILE
+        entries, about = embedded.read(path, list(units)), embedded.about(path)
+    else:
+        paths = [root / path for path in source["paths"]]
+        entries = local.read(paths, source["columns"], list(units))
+        about = {"source": "local", "source_version": _digest(paths), "licence": "the user's own"}
+    structures, rejects = collect(entries, units)
+    if source["families"] == "topology":
+        structures = _with_families(structures)
+    if choice["lithium_niobate_type"] == "drop":
+        structures, rejects = _without_lithium_niobate_type(structures, rejects)
+    _require_families(structures, section["families"])
+    return _sampled(structures, choice["sample"], choice["sample_seed"]), rejects, {**about, **choice}
+
+
+def _with_families(structures: pa.Table) -> pa.Table:
+    """Families told by the network of octahedra, whatever the source said."""
+    kinds, numbers = structures["perovskite_kind"].to_pylist(), structures["atomic_numbers"].to_pylist()
+    told = [family(Verdict(kind, ""), atoms)[0] for kind, atoms in zip(kinds, numbers, strict=True)]
+    column = structures.schema.get_field_index("family")
+    return structures.set_column(column, structures.schema.field(column), pa.array(told, pa.string()))
+
+
+def _without_lithium_niobate_type(structures: pa.Table, rejects: pa.Table) -> tuple[pa.Table, pa.Table]:
+    dropped = pa.compute.equal(structures["perovskite_kind"], "LiNbO3-type")
+    reason = "of the LiNbO3 type, which structures.lithium_niobate_type drops"
+    rows = [
+        {"material_id": material_id, "origin": "structures", "reason": reason}
+        for material_id in structures.filter(dropped)["material_id"].to_pylist()
+    ]
+    more = pa.Table.from_pylist(rows, schema=rejects.schema)
+    return structures.filter(pa.compute.invert(dropped)), pa.concat_tables([rejects, more])
+
+
+def _require_families(structures: pa.Table, wanted: Sequence[str]) -> None:
+    found = sorted({name for name in structures["family"].to_pylist() if name})
+    for name in wanted:
+        if name not in found:
+            raise InputError(
+                f"Family '{name}' of a task has no members: the source has {', '.join(found) or 'no families'}. "
+                "Correct tasks.*.families, give a family column, set source.families to topology, "
+                "or remove the task (null)."
+            )
+
+
+def _sampled(structures: pa.Table, sizes: Mapping[str, int], seed: int) -> pa.Table:
+    """At most `sizes[family]` of each family named; all of the others."""
+    families = np.array([name or "" for name in structures["family"].to_pylist()])
+    ids = np.array(structures["material_id"].to_pylist())
+    kept = ~np.isin(families, list(sizes))
+    for name, size in sizes.items():
+        kept |= np.isin(ids, sample(ids[families == name].tolist(), size, seed))
+    return structures.filter(pa.array(kept))
+
+
+def _digest(paths: Sequence[Path]) -> str:
+    """Digest of the content of the user's files: the version of a local source."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            if file.is_file():
+                digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,303 @@
+"""The user's own files: a CGCNN folder, CSV, JSON Lines, Parquet, a CIF, or whatever ASE reads.
+
+A reader turns its kind of file into rows, and one function turns rows into entries, so all kinds behave alike: a
+structure that cannot be parsed is an entry with the reason, a fault of the whole file is an InputError.
+"""
+
+import csv
+import difflib
+import gzip
+import json
+import math
+import warnings
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import ase.db
+import ase.io
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ase import Atoms
+from ase.io.formats import filetype, ioformats
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.cif import CifParser
+
+from cgcnn.errors import InputError
+from cgcnn.sources import Entry
+
+#: Column names that are tried where the configuration maps none.
+DEFAULT_COLUMNS = {"material_id": ("material_id", "id"), "structure": ("structure", "cif"), "family": ("family",)}
+MISSING_VALUES = ("", "na", "n/a", "null", "none")  # in lower case; NaN besides
+PROPERTIES_FILE = "id_prop.csv"
+LONGEST_REASON = 200  # characters of a parser's message
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One row of any kind of file. Those that are no tables give the structure, and an id in case no field does."""
+
+    origin: str
+    fields: Mapping[str, Any]
+    material_id: str = ""
+    structure: Path | Atoms | None = None
+
+
+def read(paths: Sequence[Path], columns: Mapping[str, str], targets: Sequence[str]) -> Iterator[Entry]:
+    """Entries of all files, in their order. Every file is looked through here, its structures are parsed one by one.
+
+    Args:
+        paths: CGCNN folders (id_prop.csv without a header: id, property, ...; ID.cif), tables (.csv, .jsonl, .parquet,
+            also .csv.gz and .jsonl.gz) with a column of CIF text or pymatgen dictionaries, CIF files, files that ASE
+            reads, or folders of such files.
+        columns: our name (material_id, structure, family, or a target) -> the file's, where they differ. In a CGCNN
+            folder a target may be the position of its property, "1" for the first; without that they come in order.
+        targets: columns of numbers to read. A value may be missing, and so may a column in some, but not all, files.
+
+    Raises:
+        InputError: a file is not there, empty, of an unknown kind or unreadable, a column that is needed is missing, or
+            a target is no number.
+    """
+    if not paths:
+        raise InputError("Nothing to read: give source.paths, a list of files or folders.")
+    held = {path: _held_columns(path) for path in paths}
+    chosen = {path: _choose_columns(path, held[path], columns, targets) for path in paths}
+    needed = [*targets, "family"] if "family" in columns else targets
+    for name in needed:
+        if not any(name in choice for choice in chosen.values()):
+            every = sorted({column for names in held.values() for column in names})
+            raise _missing_column(", ".join(path.name for path in paths), name, columns.get(name, name), every)
+    return (_entry(row, chosen[path], targets) for path in paths for row in _rows(path))
+
+
+def _held_columns(path: Path) -> list[str]:
+    """Names of all columns, before anything is parsed, so that a misspelt one is told at once."""
+    names: dict[str, None] = {}
+    empty = True
+    for row in _rows(path):
+        empty = False
+        names.update(dict.fromkeys(row.fields))
+    if empty:
+        raise InputError(f"{path}: no rows. Fill it, or take it out of source.paths.")
+    return list(names)
+
+
+def _choose_columns(
+    path: Path, held: Sequence[str], columns: Mapping[str, str], targets: Sequence[str]
+) -> dict[str, str]:
+    """Our name -> column of this file, for those that it holds."""
+    tried = {name: (columns[name],) if name in columns else DEFAULT_COLUMNS[name] for name in DEFAULT_COLUMNS}
+    tried |= {name: (columns.get(name, name),) for name in targets}
+    if _is_cgcnn_folder(path) and not any(columns.get(name, "").isdigit() for name in targets):
+        tried |= {name: (str(position),) for position, name in enumerate(targets, start=1)}
+    found = {name: [column for column in candidates if column in held] for name, candidates in tried.items()}
+    chosen = {name: candidates[0] for name, candidates in found.items() if candidates}
+    if _table_suffix(path):
+        for name in ("material_id", "structure"):
+            if name not in chosen:
+                raise _missing_column(str(path), name, tried[name][0], held)
+    return chosen
+
+
+def _missing_column(where: str, name: str, column: str, held: Sequence[str]) -> InputError:
+    near = difflib.get_close_matches(column, held, 1)
+    return InputError(
+        f"{where}: no column '{column}' for {name}."
+        + (f" Did you mean '{near[0]}'?" if near else "")
+        + f" There are: {', '.join(held) or 'none'}. Name it in source.columns, as in {{{name}: its column}}."
+    )
+
+
+def _entry(row: _Row, chosen: Mapping[str, str], targets: Sequence[str]) -> Entry:
+    def value(name: str) -> Any:
+        return row.fields.get(chosen[name]) if name in chosen else None
+
+    material_id = _text(value("material_id")) or row.material_id
+    given = value("structure") if row.structure is None else row.structure
+    return Entry(
+        material_id=material_id,
+        origin=row.origin,
+        structure=_structure(given) if material_id else "no material_id",
+        family=_text(value("family")) or None,
+        targets={name: _number(value(name), chosen[name], material_id, row) for name in targets if name in chosen},
+    )
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value != value else str(value).strip()  # NaN is not equal to itself
+
+
+def _number(value: Any, column: str, material_id: str, row: _Row) -> float | None:
+    if _text(value).lower() in MISSING_VALUES:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.inf
+    if math.isinf(number):
+        hint = f" {PROPERTIES_FILE} has no header." if row.origin == f"{PROPERTIES_FILE} row 1" else ""
+        raise InputError(
+            f"{row.origin} ({material_id}): '{value}' in column {column} is no finite number. "
+            f"Correct it, or leave it empty where the value is not known.{hint}"
+        )
+    return number
+
+
+def _structure(given: Any) -> Structure | str:
+    """The structure of a CIF file, CIF text, pymatgen dictionary, its JSON text, or ASE atoms; or why there is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pymatgen's remarks on every CIF; what matters is checked here
+            if isinstance(given, Atoms):
+                a, b, c = given.pbc.tolist()
+                lattice = Lattice(given.cell.array, pbc=(a, b, c))
+                return Structure(lattice, given.get_chemical_symbols(), given.get_scaled_positions(wrap=False))
+            if isinstance(given, Mapping):
+                return _from_dictionary(given)
+            if isinstance(given, Path):
+                return _from_cif(CifParser(given, check_cif=False)) if given.exists() else f"no file {given.name}"
+            text = _text(given)
+            if not text:
+                return "no structure"
+            if text.startswith("{"):
+                return _from_dictionary(json.loads(text))
+            return _from_cif(CifParser.from_str(text, check_cif=False))
+    except Exception as error:  # the text is anybody's, and the parsers raise whatever they stumble over
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        return f"unparsable structure: {message[:LONGEST_REASON]}"
+
+
+def _from_dictionary(fields: Mapping[str, Any]) -> Structure:
+    # Without the properties, for they may name any class to be imported.
+    sites = [{**site, "properties": {}} for site in fields["sites"]]
+    return Structure.from_dict({**fields, "sites": sites, "properties": {}})
+
+
+def _from_cif(parser: CifParser) -> Structure | str:
+    try:
+        structures = parser.parse_structures(primitive=False, on_error="ignore")
+    except ValueError as error:
+        remarks = parser.warnings  # type: ignore[attr-defined]
+        raise ValueError(remarks[-1] if remarks else error) from None
+    if len(structures) > 1:
+        return f"{len(structures)} structures in one CIF"
+    # pymatgen drops sites whose symbol it cannot read, and only warns of it.
+    if structures[0].is_ordered and (parser.check(structures[0]) or "").startswith(("Missing", "Incorrect")):
+        return f"the sites of the CIF make {structures[0].composition.reduced_formula}, which is not its stated formula"
+    return structures[0]
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    """Rows of a file or folder.
+
+    Raises:
+        InputError: not there, empty, of an unknown kind, or unreadable.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder. Correct source.paths.")
+    try:
+        if path.is_dir():
+            yield from _cgcnn_rows(path) if _is_cgcnn_folder(path) else _rows_of_each_file(path)
+        elif path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
+        elif _table_suffix(path):
+            for number, fields in enumerate(_table_rows(path), start=1):
+                yield _Row(f"{path.name} row {number}", fields)
+        else:
+            yield from _ase_rows(path)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+        raise InputError(f"{path}: cannot be read ({error}). Repair it, or take it out of source.paths.") from None
+
+
+def _is_cgcnn_folder(path: Path) -> bool:
+    return (path / PROPERTIES_FILE).is_file()
+
+
+def _cgcnn_rows(folder: Path) -> Iterator[_Row]:
+    with _open_text(folder / PROPERTIES_FILE) as lines:
+        for number, (name, *properties) in enumerate(filter(any, csv.reader(lines)), start=1):
+            fields = {str(position): value for position, value in enumerate(properties, start=1)}
+            name = name.strip()
+            yield _Row(f"{PROPERTIES_FILE} row {number}", fields, name, folder / f"{name}.cif")
+
+
+def _rows_of_each_file(folder: Path) -> Iterator[_Row]:
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and not file.name.startswith("."):
+            try:
+                yield from _rows(file)
+            except InputError as error:
+                raise InputError(f"{folder} has no {PROPERTIES_FILE}, so each of its files is read. {error}") from None
+
+
+def _table_suffix(path: Path) -> str:
+    """.csv, .jsonl or .parquet for a table, else nothing."""
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    return suffix if suffix in (".csv", ".jsonl", ".parquet") else ""
+
+
+def _table_rows(path: Path) -> Iterator[dict[str, Any]]:
+    if _table_suffix(path) == ".parquet":
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(1000):
+                yield from batch.to_pylist()
+        return
+    with _open_text(path) as lines:
+        yield from _csv_rows(path, lines) if _table_suffix(path) == ".csv" else _json_rows(path, lines)
+
+
+def _open_text(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return path.open(encoding="utf-8-sig", newline="")
+
+
+def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    csv.field_size_limit(2**31 - 1)  # a CIF may be longer than the 131,072 characters that csv allows
+    for number, fields in enumerate(csv.DictReader(lines, strict=True), start=1):
+        if None in fields or None in fields.values():
+            raise InputError(f"{path}: row {number} and the header differ in length. Quote text with commas or lines.")
+        yield fields
+
+
+def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            fields = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}: line {number} is no JSON ({error.msg}). Repair it or delete it.") from None
+        if not isinstance(fields, dict):
+            raise InputError(f"{path}: line {number} is no JSON object. Write one object with named columns a line.")
+        yield fields
+
+
+def _ase_rows(path: Path) -> Iterator[_Row]:
+    """Structures with their info (in a database: key-value pairs) and their calculator's results as columns."""
+    stem, name = Path(path.name.removesuffix(".gz")).stem, str(path.absolute())
+    try:
+        kind = filetype(name)
+        if kind == "cif":  # ASE forgets partial occupancies
+            yield _Row(path.name, {}, stem, path)
+            return
+        for number, (atoms, info) in enumerate(_ase_frames(name, kind), start=1):
+            fields = {**(atoms.calc.results if atoms.calc else {}), **info}
+            material_id = stem if ioformats[kind].single else f"{stem}-{number}"
+            yield _Row(f"{path.name} row {number}", fields, material_id, atoms)
+    except Exception as error:  # whatever one of ASE's hundred readers stumbles over
+        raise InputError(
+            f"{path}: ASE cannot read it ({type(error).__name__}: {error}). "
+            "Give a CGCNN folder, .csv, .jsonl, .parquet, .cif, or a file that ASE reads."
+        ) from None
+
+
+def _ase_frames(name: str, kind: str) -> Iterator[tuple[Atoms, Mapping[str, Any]]]:
+    if kind in ("db", "json"):
+        for row in ase.db.connect(name, type=kind).select():
+            yield row.toatoms(), row.key_value_pairs
+    else:
+        for atoms in ase.io.iread(name, format=kind, do_not_split_by_at_sign=True):
+            yield atoms, atoms.info

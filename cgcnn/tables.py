@@ -1,0 +1,235 @@
+"""Every table of the pipeline: its Arrow schema, and how it is read and written.
+
+A file is written beside its final name, flushed to disk, and renamed, so that a reader sees all of it or none.
+The schema's metadata say what the data are (schema version, units, source, licence), never which code made them.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+
+from cgcnn.arrays import Crystal, CrystalGraphs, concatenate, offsets
+from cgcnn.errors import InputError
+
+SCHEMA_VERSION = 1
+CHUNK = 1024  # crystals in a row group, and at once in memory of a process that builds graphs
+
+
+def _field(name: str, kind: pa.DataType, unit: str = "", nullable: bool = False) -> pa.Field:
+    return pa.field(name, kind, nullable=nullable, metadata={"unit": unit} if unit else None)
+
+
+#: One crystal structure a row; target columns (float64, with their unit) follow these.
+STRUCTURES = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("formula", pa.string()),  # reduced
+        _field("family", pa.string(), nullable=True),  # perovskite, oxide, or whatever the user calls them
+        _field("perovskite_kind", pa.string()),  # verdict of perovskites.py
+        _field("prototype", pa.string()),  # anonymous formula, space group and Wyckoff letters
+        _field("space_group", pa.int16()),  # 1 to 230; 0 where it could not be told
+        _field("n_sites", pa.int32()),
+        _field("lattice", pa.list_(pa.float64(), 9), "Å"),  # rows are the lattice vectors
+        _field("atomic_numbers", pa.list_(pa.uint8())),
+        _field("frac_coords", pa.list_(pa.float64())),  # x1, y1, z1, x2, ...
+    ]
+)
+
+#: Materials that could not be used, and why.
+REJECTS = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("origin", pa.string()),  # file and row that it came from
+        _field("reason", pa.string()),
+    ]
+)
+
+#: One crystal graph a row, in compressed sparse rows: site i owns the next degree[i] entries of the edge columns.
+GRAPHS = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("atomic_numbers", pa.list_(pa.uint8())),
+        _field("degree", pa.list_(pa.uint16())),  # distinct edges of each site
+        _field("neighbour", pa.list_(pa.uint16())),  # site index at the other end
+        _field("distance", pa.list_(pa.float32()), "Å"),
+        _field("multiplicity", pa.list_(pa.uint16())),  # equal edges: same pair, same distance
+        _field("image", pa.list_(pa.int8()), "lattice vectors", nullable=True),  # 3 a neighbour, equal edges in turn
+    ]
+)
+
+#: Which part of the data each material of a task belongs to.
+SPLIT = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("subset", pa.string()),  # train, validation, test
+        _field("target", pa.float64()),  # in the task's unit; 1 or 0 for a class
+    ]
+)
+
+#: What each model said of each material.
+PREDICTIONS = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("model", pa.string()),  # a variant or a baseline
+        _field("seed", pa.int32()),
+        _field("subset", pa.string()),
+        _field("target", pa.float64()),
+        _field("prediction", pa.float64()),  # in the task's unit; the probability of class 1 for a class
+    ]
+)
+
+
+def structures_schema(units: Mapping[str, str]) -> pa.Schema:
+    """The structures table with a column for each target property, in its unit, missing values allowed."""
+    return pa.schema([*STRUCTURES, *(_field(name, pa.float64(), unit, nullable=True) for name, unit in units.items())])
+
+
+def _with_metadata(schema: pa.Schema, about: Mapping[str, object]) -> pa.Schema:
+    units = {field.name: field.metadata[b"unit"].decode() for field in schema if field.metadata}
+    facts = {"schema_version": SCHEMA_VERSION, "units": units, **about}
+    return schema.with_metadata({key: json.dumps(facts[key], sort_keys=True) for key in sorted(facts)})
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the same folder; on success flush it to disk and rename it to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: Path, table: pa.Table, schema: pa.Schema, about: Mapping[str, object]) -> None:
+    """Write `table` under `schema`, sorted by material_id, with the facts of `about` in its metadata."""
+    keys = [(name, "ascending") for name in ("material_id", "model", "seed") if name in schema.names]
+    write_batches(path, table.cast(schema).sort_by(keys).to_batches(), schema, about)
+
+
+def write_batches(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, about: Mapping[str, object]) -> None:
+    """Stream record batches, already in order, into one file: a row group a batch, bounded memory."""
+    schema = _with_metadata(schema, about)
+    with atomic_path(path) as temporary:
+        with pq.ParquetWriter(temporary, schema, compression="zstd", compression_level=9) as writer:
+            for batch in batches:
+                writer.write_table(pa.Table.from_batches([batch.cast(schema)], schema))
+
+
+def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """Read a table and check that it holds the columns of `schema`; further ones (targets) are kept.
+
+    Raises:
+        InputError: not there, not Parquet, another schema version, or columns missing; the message names the file.
+    """
+    try:
+        found = pq.read_schema(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file. Run the stage that makes it, or correct the path.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({error}). Delete it and make it again.") from None
+    version = metadata_of(found).get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise InputError(f"{path}: schema version {version}, this code reads {SCHEMA_VERSION}. Make the file again.")
+    for field in schema:
+        if field.name not in found.names or found.field(field.name).type != field.type:
+            raise InputError(f"{path}: column '{field.name}' of type {field.type} is missing. Make the file again.")
+    return pq.read_table(path, columns=columns)
+
+
+def metadata_of(schema: pa.Schema) -> dict[str, object]:
+    """The facts that `write_table` put into a file: schema version, units, source, licence."""
+    return {key.decode(): json.loads(value) for key, value in (schema.metadata or {}).items() if key != b"pandas"}
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write JSON atomically, keys sorted, so that equal content gives equal bytes."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def about_of(path: Path) -> dict[str, object]:
+    """What a file says of its data, to be handed on: source and its version, licence."""
+    facts = metadata_of(pq.read_schema(path))
+    return {key: value for key, value in facts.items() if key not in ("schema_version", "units")}
+
+
+def read_crystals(path: Path, shard: int, n_shards: int) -> tuple[int, Iterator[tuple[pa.Array, list[Crystal]]]]:
+    """One of `n_shards` nearly equal runs of the structures table: how many chunks, and their ids and crystals."""
+    table = read_table(path, STRUCTURES, ["material_id", "lattice", "atomic_numbers", "frac_coords"])
+    first, last = len(table) * shard // n_shards, len(table) * (shard + 1) // n_shards
+    chunks = table.slice(first, last - first).to_batches(max_chunksize=CHUNK)
+    return len(chunks), ((chunk["material_id"], _crystals(chunk)) for chunk in chunks)
+
+
+def _crystals(rows: pa.RecordBatch) -> list[Crystal]:
+    lattices = rows["lattice"].flatten().to_numpy().reshape(-1, 3, 3)
+    numbers, coords = (rows[name].flatten().to_numpy() for name in ("atomic_numbers", "frac_coords"))
+    starts = offsets(pa.compute.list_value_length(rows["atomic_numbers"]).to_numpy())
+    return [
+        Crystal(lattice, coords[3 * start : 3 * end].reshape(-1, 3), numbers[start:end])
+        for lattice, start, end in zip(lattices, starts[:-1], starts[1:], strict=True)
+    ]
+
+
+def graphs_batch(material_ids: pa.Array, graphs: CrystalGraphs) -> pa.RecordBatch:
+    """Rows of the graphs table for as many crystals."""
+    sites, edges = graphs.site_offsets, graphs.edge_offsets
+    columns = [
+        material_ids,
+        _lists(sites, graphs.atomic_numbers),
+        _lists(sites, graphs.degree),
+        _lists(edges, graphs.neighbour),
+        _lists(edges, graphs.distance),
+        _lists(edges, graphs.multiplicity),
+    ]
+    if graphs.image is None:
+        columns.append(pa.nulls(len(graphs), GRAPHS.field("image").type))
+    else:
+        shares = offsets(graphs.multiplicity)[edges]  # (C + 1,) first image of each crystal
+        columns.append(_lists(3 * shares, graphs.image.ravel()))
+    return pa.RecordBatch.from_arrays(columns, schema=GRAPHS)
+
+
+def _lists(starts: np.ndarray, values: np.ndarray) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(values))
+
+
+def read_graphs(paths: Iterable[Path]) -> tuple[list[str], CrystalGraphs]:
+    """Material ids and crystal graphs of all shards, in the order of the files."""
+    read = [read_table(path, GRAPHS) for path in paths]
+    ids = [str(material_id) for table in read for material_id in table["material_id"].to_pylist()]
+    return ids, concatenate([_graphs_of(table) for table in read])
+
+
+def _graphs_of(table: pa.Table) -> CrystalGraphs:
+    def flat(name: str) -> np.ndarray:
+        return table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+
+    has_images = table["image"].null_count == 0
+    return CrystalGraphs(
+        n_sites=np.asarray(pa.compute.list_value_length(table["atomic_numbers"]), dtype=np.int64),
+        atomic_numbers=flat("atomic_numbers"),
+        degree=flat("degree"),
+        neighbour=flat("neighbour"),
+        distance=flat("distance"),
+        multiplicity=flat("multiplicity"),
+        image=flat("image").reshape(-1, 3) if has_images else None,
+    )
+

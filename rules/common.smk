@@ -1,0 +1,57 @@
+"""What every rule uses: the validated configuration, and the parameters that decide whether a job runs again.
+
+A job runs again when its `section` (the part of the configuration that it reads, as JSON) or its `code` (a digest of its
+script and of all of cgcnn that it imports) changes, or the content of an input. The section `execution` is in neither.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from cgcnn import config as schema
+from cgcnn.errors import InputError
+from cgcnn.provenance import code_digest
+
+ROOT = Path(workflow.basedir)
+SCRIPTS = ROOT / "scripts"
+PYTHON = f"OMP_NUM_THREADS=1 {sys.executable}"  # libraries below torch take one thread, training sets its own
+
+try:
+    CONFIG = schema.validate(config)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+# A run of its own has its data, results and Snakemake metadata in runs/<run>.
+HERE = ROOT / "runs" / CONFIG.run if CONFIG.run else ROOT
+
+
+workdir: HERE
+
+
+def as_json(section):
+    """A section of the configuration as one string, keys sorted; tuples and models of pydantic included."""
+    return json.dumps(section, sort_keys=True, default=lambda model: model.model_dump())
+
+
+def code_of(script):
+    """Digest of the code behind a script."""
+    return code_digest(SCRIPTS / script, ROOT)
+
+
+def from_root(path):
+    """A path that config.yaml gives, which counts from the repository, as seen from the working directory."""
+    return path if os.path.isabs(path) else os.path.relpath(ROOT / path, HERE)
+
+
+def of_each_model(pattern, baselines=True):
+    """`pattern` for every task, split and variant, and for the baselines of each task and split."""
+    models = list(CONFIG.variants) + (["baselines"] if baselines and CONFIG.baselines else [])
+    return expand(pattern, task=CONFIG.tasks, split=CONFIG.splits, variant=models)
+
+
+wildcard_constraints:
+    task="|".join(CONFIG.tasks),
+    split="|".join(CONFIG.splits),
+    variant="|".join([*CONFIG.variants, "baselines"]),
+    shard=r"\d+",

