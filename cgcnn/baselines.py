@@ -72,7 +72,7 @@ def element_fractions(compositions: Sequence[ArrayLike]) -> Floats:
     """(n, 101) share of each atomic number, 0 to 100, among the sites of n materials."""
     counts = [np.bincount(np.asarray(sites), minlength=MAX_ATOMIC_NUMBER + 1) for sites in compositions]
     table = np.array(counts, dtype=np.float64).reshape(-1, MAX_ATOMIC_NUMBER + 1)
-    return np.asarray(table / table.sum(axis=1, keepdims=True))
+    return table / table.sum(axis=1, keepdims=True)
 
 
 def property_statistics(fractions: Floats) -> Floats:
@@ -128,5 +128,5 @@ def _candidates(name: str, kind: Kind, seed: int) -> dict[str, BaseEstimator]:
 def _predict(estimator: Any, kind: Kind, x: Floats) -> Floats:
     """Prediction (n,), or the probability of class 1."""
     if kind == "regression":
-        return np.asarray(estimator.predict(x), dtype=np.float64)
-    return np.asarray(estimator.predict_proba(x)[:, list(estimator.classes_).index(1)], dtype=np.float64)
+        return estimator.predict(x)
+    return estimator.predict_proba(x)[:, list(estimator.classes_).index(1)]

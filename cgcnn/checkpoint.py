@@ -26,7 +26,9 @@ def save_models(path: Path, models: Mapping[int, CGCNN], card: Mapping[str, Any]
 
     The card gains the key `model`, the settings that rebuild the networks.
     """
-    tensors = {f"{seed}.{name}": value.cpu() for seed, net in models.items() for name, value in net.state_dict().items()}
+    tensors = {
+        f"{seed}.{name}": value.cpu() for seed, net in models.items() for name, value in net.state_dict().items()
+    }
     settings = next(iter(models.values())).settings
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors))
@@ -114,7 +116,8 @@ def fingerprint(settings: str, code: str, inputs: Sequence[Path]) -> str:
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            names = file.keys()
+            return {name: file.get_tensor(name) for name in names}, file.metadata() or {}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file. Train the model, or correct the path.") from None
     except (SafetensorError, OSError) as error:

@@ -5,16 +5,36 @@ The comments of config.yaml say what each key means; here is what each may be.
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
 from cgcnn.errors import InputError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+T = TypeVar("T")
+
+
+def _each_once(values: list[T]) -> list[T]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"{value} stands there twice")
+    return values
+
+
+Unique = AfterValidator(_each_once)
 
 
 class Section(BaseModel):
@@ -27,7 +47,7 @@ class Source(Section):
     name: Literal["embedded", "local"]
     paths: list[str]
     columns: dict[str, str]
-    families: Literal["given", "topology"]
+    families: Literal["auto", "given", "topology"]
 
     @model_validator(mode="after")
     def _paths_belong_to_local(self) -> "Source":
@@ -91,7 +111,7 @@ class Model(Section):
 
 
 class Train(Section):
-    seeds: Annotated[list[Seed], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1), Unique]
     epochs: PositiveInt
     batch_size: Annotated[int, Field(ge=2)]  # batch norm needs two
     lr: PositiveFloat
@@ -122,7 +142,7 @@ class Execution(Section):
     device: Literal["auto", "cpu", "cuda"]
     workers: PositiveInt
     threads: PositiveInt
-    checkpoint_seconds: PositiveFloat
+    checkpoint_seconds: PositiveInt
 
 
 class Config(Section):
@@ -130,13 +150,13 @@ class Config(Section):
     source: Source
     structures: Structures
     graphs: Graphs
-    splits: Annotated[list[Literal["random", "formula", "prototype", "element"]], Field(min_length=1)]
+    splits: Annotated[list[Literal["random", "formula", "prototype", "element"]], Field(min_length=1), Unique]
     split: Split
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     model: Model
     train: Train
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
-    baselines: list[Literal["mean", "elements", "composition"]]
+    baselines: Annotated[list[Literal["mean", "elements", "composition"]], Unique]
     evaluation: Evaluation
     report: Report
     execution: Execution

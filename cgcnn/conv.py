@@ -38,8 +38,9 @@ class SharedConvolution(nn.Module):
             self.neighbour_weight.weight /= 12
 
     def forward(self, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
-        edges = torch.cat([v[batch.neighbour], u[batch.distance_index]], dim=1)  # (E, F + G)
-        summed = _sum_at_centres(batch.multiplicity * edges, batch)  # (N, F + G)
+        sites, distances = v.index_select(0, batch.neighbour), u.index_select(0, batch.distance_index)
+        edges = torch.cat([sites, distances], dim=1) * batch.multiplicity  # (E, F + G)
+        summed = _sum_at_centres(edges, batch)  # (N, F + G)
         return softplus(self.neighbour_weight(summed) + self.self_weight(v))
 
 
@@ -59,12 +60,12 @@ class GatedConvolution(nn.Module):
         width = v.shape[1]
         at_centre, at_neighbour, at_edge = self.linear.weight.split([width, width, u.shape[1]], dim=1)
         z = (
-            (v @ at_centre.T)[batch.centre]
-            + (v @ at_neighbour.T)[batch.neighbour]
-            + (u @ at_edge.T + self.linear.bias)[batch.distance_index]
+            (v @ at_centre.T).index_select(0, batch.centre)
+            + (v @ at_neighbour.T).index_select(0, batch.neighbour)
+            + (u @ at_edge.T + self.linear.bias).index_select(0, batch.distance_index)
         )  # (E, 2F)
         filters, core = self.edge_norm(z, batch.multiplicity).chunk(2, dim=1)  # (E, F) each
-        message = batch.multiplicity * torch.sigmoid(filters) * softplus(core)
+        message = torch.sigmoid(filters) * softplus(core) * batch.multiplicity
         return softplus(v + self.site_norm(_sum_at_centres(message, batch)))
 
 
@@ -74,16 +75,17 @@ class WeightedBatchNorm(nn.BatchNorm1d):
     def forward(self, rows: Tensor, weight: Tensor | None = None) -> Tensor:
         if weight is None or not self.training:
             return super().forward(rows)
-        total = weight.sum()
-        mean = (weight * rows).sum(0) / total  # (F,)
-        centred = rows - mean
-        variance = (weight * centred * centred).sum(0) / total
+        share = (weight / weight.sum()).T  # (1, E)
+        mean = share @ rows  # (1, F)
+        variance = (share @ (rows - mean.detach()) ** 2) - (mean - mean.detach()) ** 2
+        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         with torch.no_grad():
-            momentum = self.momentum if self.momentum is not None else 0.1
+            momentum, total = self.momentum or 0.0, weight.sum()
             self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * (total / (total - 1).clamp(min=1)), momentum)
-        return centred * (torch.rsqrt(variance + self.eps) * self.weight) + self.bias
+            self.running_mean.lerp_(mean.squeeze(0), momentum)
+            self.running_var.lerp_(variance.squeeze(0) * (total / (total - 1).clamp(min=1)), momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)  # (1, F)
+        return torch.addcmul(self.bias - mean * scale, rows, scale)
 
 
 def _sum_at_centres(edges: Tensor, batch: Batch) -> Tensor:
@@ -103,8 +105,7 @@ def plain_edges(batch: Batch, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Every edge singly: centre (E0,), neighbour (E0,) and expanded distance (E0, G), for the plain forms below."""
     times = batch.multiplicity.squeeze(1).long()
     return tuple(
-        torch.repeat_interleave(rows, times, dim=0)
-        for rows in (batch.centre, batch.neighbour, u[batch.distance_index])
+        torch.repeat_interleave(rows, times, dim=0) for rows in (batch.centre, batch.neighbour, u[batch.distance_index])
     )  # type: ignore[return-value]
 
 

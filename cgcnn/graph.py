@@ -46,7 +46,7 @@ def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images
     found = [_search(crystal, rule) for crystal in crystals]
     n_sites = np.array([len(crystal.atomic_numbers) for crystal in crystals], dtype=np.int64)
     site_offsets = offsets(n_sites)
-    centre = np.concatenate([hit[0] + first for hit, first in zip(found, site_offsets)])  # (E0,) over all crystals
+    centre = np.concatenate([hit[0] + first for hit, first in zip(found, site_offsets[:-1], strict=True)])  # (E0,)
     neighbour, distance = (np.concatenate([hit[k] for hit in found]) for k in (1, 3))
     image = np.concatenate([hit[2] for hit in found]).astype(np.int8)  # (E0, 3)
 
@@ -107,4 +107,3 @@ def _nearest(centre: np.ndarray, distance: np.ndarray, n_sites: int, rule: Neigh
     full = count >= rule.max_neighbours
     last[full] = distance[start[full] + rule.max_neighbours - 1]
     return order[distance <= last[centre] + rule.tie_tolerance]
-

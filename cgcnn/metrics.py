@@ -204,8 +204,7 @@ def _bootstrap_counts(n: int, resamples: int, seed: int) -> Iterator[Floats]:
     for start in range(0, resamples, _RESAMPLES_AT_ONCE):
         rows = min(_RESAMPLES_AT_ONCE, resamples - start)
         drawn = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        counts: Floats = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
-        yield counts
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
 
 
 def _interval(resampled: Sequence[Floats], exists: bool) -> dict[str, float | None]:
@@ -218,20 +217,17 @@ def _interval(resampled: Sequence[Floats], exists: bool) -> dict[str, float | No
 
 
 def _absolute_error(y: Floats, p: Floats) -> Floats:
-    error: Floats = np.abs(y - p)
-    return error
+    return np.abs(y - p)
 
 
 def _is_right(y: Floats, p: Floats) -> Floats:
-    right: Floats = (predicted_class(p) == y).astype(np.float64)
-    return right
+    return (predicted_class(p) == y).astype(np.float64)
 
 
 def _calibration_bins(p: Floats) -> Floats:
     """(n, bins) of 1 where a probability (n,) lies in a bin, its lower edge included (in the last bin also 1)."""
     bins = np.minimum((p * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    members: Floats = (bins[:, None] == np.arange(CALIBRATION_BINS)).astype(np.float64)
-    return members
+    return (bins[:, None] == np.arange(CALIBRATION_BINS)).astype(np.float64)
 
 
 # The same metrics as above for B resamples at once, given how often each material is in each, counts (B, n): a call
@@ -274,5 +270,4 @@ def _resampled_ranking(y: Floats, p: Floats, counts: Floats) -> Floats:
     _, first = np.unique(p[order], return_index=True)
     ones = np.add.reduceat(counts[:, order] * y[order], first, axis=1)  # (B, distinct probabilities)
     zeros = np.add.reduceat(counts[:, order] * (1 - y[order]), first, axis=1)
-    pairs: Floats = np.sum(ones * (np.cumsum(zeros, axis=1) - zeros / 2), axis=1)
-    return pairs
+    return np.sum(ones * (np.cumsum(zeros, axis=1) - zeros / 2), axis=1)

@@ -4,6 +4,7 @@ Xie & Grossman, PRL 120, 145301 (2018). Shapes: C crystals, N sites, E edges, D 
 """
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -40,19 +41,23 @@ class CGCNN(nn.Module):
         atom_features: (101, 92) features of each atomic number; row 0 is unused.
     """
 
+    atom_features: Tensor  # (101, 92)
+    gaussian_centres: Tensor  # (41,) Å
+    target_mean: Tensor  # in the target's unit, fitted on the training split, as is target_std
+    target_std: Tensor
+
     def __init__(self, settings: ModelSettings, atom_features: Tensor) -> None:
         super().__init__()
         self.settings = settings
         width, hidden = settings.atom_dim, settings.hidden_dim
         self.register_buffer("atom_features", atom_features.float())
         self.register_buffer("gaussian_centres", GAUSSIAN_STEP * torch.arange(N_GAUSSIANS), persistent=False)
-        # The target is scaled to mean 0 and standard deviation 1 on the training split; here is the way back.
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_std", torch.ones(()))
         self.embedding = nn.Linear(atom_features.shape[1], width)
         self.convs = nn.ModuleList(CONVOLUTIONS[settings.conv](width, N_GAUSSIANS) for _ in range(settings.n_conv))
         sizes = [width] + settings.n_hidden * [hidden]
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.head = nn.Linear(sizes[-1], 1 if settings.kind == "regression" else 2)
 
     def forward(self, batch: Batch) -> Tensor:

@@ -32,7 +32,6 @@ METALLOIDS_OF_OXIDES = ("Ge", "Sb")
 
 SEARCH_RADIUS = 6.0  # Å, longer than any bond between a cation and an anion
 SEVENTH_TO_SIXTH = 1.1  # least ratio of distances: a seventh X as near as the sixth means that there is no octahedron
-LONGEST_TO_SHORTEST = 2.0  # greatest ratio in an octahedron; polar perovskites reach 1.5, molecules such as NCl3 2.2
 TRANS_ANGLE = 135.0  # degrees, midway between cis and trans: each X of an octahedron has exactly one other beyond it
 BRIDGE_ANGLE = 130.0  # degrees, least mean B-X-B angle; calcite is a perovskite too strongly rotated to be called one
 FOURTH_TO_THIRD = 1.5  # greatest ratio about A: beyond it A makes a group AX3, such as carbonate, and fills no cage
@@ -73,7 +72,7 @@ def classify_arrays(lattice: ArrayLike, atomic_numbers: ArrayLike, frac_coords: 
     """
     cell = np.ascontiguousarray(lattice, dtype=np.float64)
     numbers = np.asarray(atomic_numbers, dtype=np.int64)
-    frac = np.asarray(frac_coords, dtype=np.float64) % 1.0
+    frac = np.asarray(frac_coords, dtype=np.float64)
     is_x = _x_sites(numbers)
     if is_x is None:
         return Verdict("none", _why_not_abx3(numbers))
@@ -189,11 +188,8 @@ def _find_octahedra(lattice: Floats, frac: Floats, anions: Ints, cations: Ints) 
 
     dot = np.einsum("mix,mjx->mij", vectors, vectors)  # (M, 6, 6) Å^2
     opposite = dot < np.cos(np.radians(TRANS_ANGLE)) * length[:, :6, None] * length[:, None, :6]
-    exists = (
-        (opposite.sum(axis=2) == 1).all(axis=1)
-        & (length[:, 5] <= LONGEST_TO_SHORTEST * length[:, 0])
-        & (length[:, 6] >= SEVENTH_TO_SIXTH * length[:, 5])
-    )
+    apart = length[:, 6] >= SEVENTH_TO_SIXTH * length[:, 5]
+    exists = apart & (opposite.sum(axis=2) == 1).all(axis=1)
     is_threefold = length[:, 3] > FOURTH_TO_THIRD * length[:, 2]
     return _Octahedra(exists, is_threefold, x_sites[six], images[six], vectors)
 

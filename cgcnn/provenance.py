@@ -8,7 +8,18 @@ from importlib import metadata
 from pathlib import Path
 
 #: Libraries whose version can change a number.
-LIBRARIES = ("torch", "numpy", "pymatgen", "spglib", "scikit-learn", "scipy", "pandas", "pyarrow", "snakemake", "plotly")
+LIBRARIES = (
+    "torch",
+    "numpy",
+    "pymatgen",
+    "spglib",
+    "scikit-learn",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "snakemake",
+    "plotly",
+)
 
 
 def code_digest(script: Path, root: Path) -> str:
@@ -78,8 +89,8 @@ def _code_of(path: Path) -> bytes:
     """The code without docstrings, comments and layout; the same on every supported Python."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.body and ast.get_docstring(node, clean=False) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree).encode()
-

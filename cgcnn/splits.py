@@ -99,25 +99,27 @@ def _draw_groups(group: NDArray[np.int64], fractions: Sequence[float], rng: np.r
     """
     sizes = np.bincount(group)
     room = _whole_parts(len(group), fractions)
-    choice = np.full(len(sizes), -1)
+    empty = np.ones(len(SUBSETS), dtype=bool)
+    choice = np.zeros(len(sizes), dtype=np.int64)
     largest_first = np.lexsort((rng.random(len(sizes)), -sizes))
     for drawn, index in enumerate(largest_first):
         open_to_it = room >= sizes[index]
-        empty = ~np.isin(np.arange(len(SUBSETS)), choice)
         if len(sizes) - drawn <= empty.sum():  # the last groups must fill the subsets that have none
             open_to_it = empty
         elif not open_to_it.any():
             open_to_it = room == room.max()
         chances = np.cumsum(np.where(open_to_it, np.maximum(room, 1), 0))
-        choice[index] = np.searchsorted(chances, rng.random() * chances[-1], side="right")
-        room[choice[index]] -= sizes[index]
-    return np.asarray(choice[group])
+        subset = np.searchsorted(chances, rng.random() * chances[-1], side="right")
+        choice[index] = subset
+        room[subset] -= sizes[index]
+        empty[subset] = False
+    return choice[group]
 
 
 def _whole_parts(total: int, fractions: Sequence[float]) -> NDArray[np.int64]:
     """Whole numbers in the ratio of `fractions` that add up to `total` (largest remainders)."""
     exact = total * np.asarray(fractions)
-    parts: NDArray[np.int64] = np.floor(exact).astype(np.int64)
+    parts = np.floor(exact).astype(np.int64)
     parts[np.argsort(parts - exact, kind="stable")[: total - parts.sum()]] += 1
     return parts
 
@@ -156,5 +158,5 @@ def _require_members(strategy: str, choice: NDArray[np.int64], n_groups: int) ->
         if not np.any(choice == index):
             raise InputError(
                 f"split '{strategy}': {name} has no members; {len(choice)} materials with {n_groups} different "
-                f"{groups} are too few for three subsets. Add materials, or use another split strategy."
+                f"{groups} do not fill three subsets. Add materials, or use another split strategy."
             )

@@ -6,14 +6,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm import tqdm
 
 from cgcnn.errors import InputError
 
 log = logging.getLogger("cgcnn")
-T = TypeVar("T")
 
 
 def run(main: Callable[[Namespace], None], parser: ArgumentParser) -> None:
@@ -50,7 +49,7 @@ def _logging_to(path: Path | None) -> Iterator[None]:
             handler.close()
 
 
-def progress(items: Iterable[T] | None, label: str, total: int | None = None) -> "tqdm[T]":
+def progress(items: Iterable[Any] | None, label: str, total: int | None = None) -> "tqdm[Any]":
     """A bar with time left on a terminal, nothing elsewhere."""
     return tqdm(items, desc=label, total=total, file=sys.stderr, disable=None, leave=False, dynamic_ncols=True)
 

@@ -123,13 +123,17 @@ def write_table(path: Path, table: pa.Table, schema: pa.Schema, about: Mapping[s
     write_batches(path, table.cast(schema).sort_by(keys).to_batches(), schema, about)
 
 
-def write_batches(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, about: Mapping[str, object]) -> None:
+def write_batches(
+    path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, about: Mapping[str, object]
+) -> None:
     """Stream record batches, already in order, into one file: a row group a batch, bounded memory."""
     schema = _with_metadata(schema, about)
-    with atomic_path(path) as temporary:
-        with pq.ParquetWriter(temporary, schema, compression="zstd", compression_level=9) as writer:
-            for batch in batches:
-                writer.write_table(pa.Table.from_batches([batch.cast(schema)], schema))
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", compression_level=9) as writer,
+    ):
+        for batch in batches:
+            writer.write_table(pa.Table.from_batches([batch.cast(schema)], schema))
 
 
 def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
@@ -232,4 +236,3 @@ def _graphs_of(table: pa.Table) -> CrystalGraphs:
         multiplicity=flat("multiplicity"),
         image=flat("image").reshape(-1, 3) if has_images else None,
     )
-

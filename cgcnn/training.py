@@ -7,6 +7,7 @@ and the learning rate of an epoch follow from the seed and its number, so that t
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -132,7 +133,7 @@ def train(
             best = {f"best.{name}": value.clone() for name, value in model.state_dict().items()}
         state.finished = state.epoch >= settings.epochs or state.epoch - state.best_epoch >= settings.patience
         for call in after_epoch:
-            call(state, lambda: _snapshot(state, model, optimizer, best))
+            call(state, partial(_snapshot, state, model, optimizer, best))
     model.load_state_dict({name.removeprefix("best."): value for name, value in best.items()})
     return state
 
@@ -175,8 +176,8 @@ def _order(train: Tensor, seed: int, epoch: int) -> Tensor:
 def _loss(model: CGCNN, settings: TrainSettings) -> Callable[[Tensor, Tensor], Tensor]:
     if model.settings.kind == "classification":
         return lambda output, target: nll_loss(output, target.long())
-    function = {"mse": mse_loss, "huber": huber_loss}[settings.loss]
-    return lambda output, target: function(output, (target - model.target_mean) / model.target_std)
+    regression = mse_loss if settings.loss == "mse" else huber_loss
+    return lambda output, target: regression(output, (target - model.target_mean) / model.target_std)
 
 
 def _finite(losses: Tensor, order: Tensor, n_batches: int, data: Example, epoch: int, seed: int) -> float:

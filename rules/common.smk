@@ -1,4 +1,4 @@
-"""What every rule uses: the validated configuration, and the parameters that decide whether a job runs again.
+"""What all rules use: the validated configuration, and the parameters that decide whether a job runs again.
 
 A job runs again when its `section` (the part of the configuration that it reads, as JSON) or its `code` (a digest of its
 script and of all of cgcnn that it imports) changes, or the content of an input. The section `execution` is in neither.
@@ -15,7 +15,6 @@ from cgcnn.provenance import code_digest
 
 ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "scripts"
-PYTHON = f"OMP_NUM_THREADS=1 {sys.executable}"  # libraries below torch take one thread, training sets its own
 
 try:
     CONFIG = schema.validate(config)
@@ -34,6 +33,15 @@ def as_json(section):
     return json.dumps(section, sort_keys=True, default=lambda model: model.model_dump())
 
 
+# Scripts run under the Python that runs Snakemake. Libraries below torch take one thread; training sets its own.
+shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH OMP_NUM_THREADS=1; ")
+
+
+def script(name):
+    """A script of scripts/, as seen from the working directory."""
+    return os.path.relpath(SCRIPTS / name, HERE)
+
+
 def code_of(script):
     """Digest of the code behind a script."""
     return code_digest(SCRIPTS / script, ROOT)
@@ -42,6 +50,19 @@ def code_of(script):
 def from_root(path):
     """A path that config.yaml gives, which counts from the repository, as seen from the working directory."""
     return path if os.path.isabs(path) else os.path.relpath(ROOT / path, HERE)
+
+
+def source_files(wildcards):
+    """Every file that the source is made of, so that an edit of one is seen."""
+    if CONFIG.source.name == "embedded":
+        return [from_root("data/embedded/materials.parquet")]
+    files = []
+    for path in CONFIG.source.paths:
+        if not (ROOT / path).exists():
+            raise WorkflowError(f"source.paths: {path}: no such file or folder. Correct the path in the configuration.")
+        inside = sorted(Path(path if os.path.isabs(path) else ROOT / path).glob("*"))
+        files += [from_root(os.path.join(path, file.name)) for file in inside if file.is_file()] or [from_root(path)]
+    return files
 
 
 def of_each_model(pattern, baselines=True):

@@ -4,16 +4,17 @@ rule graphs:
         structures="data/structures.parquet",
     output:
         graphs="data/graphs/{shard}.parquet",
-    params:
-        section=as_json(CONFIG.graphs),
-        code=code_of("graphs.py"),
     log:
         "logs/graphs/{shard}.log",
     benchmark:
         "logs/benchmarks/graphs/{shard}.tsv"
     threads: CONFIG.execution.workers
+    params:
+        section=as_json(CONFIG.graphs),
+        script=script("graphs.py"),
+        code=code_of("graphs.py"),
     shell:
-        "{PYTHON} {SCRIPTS}/graphs.py --section {params.section:q} --shard {wildcards.shard} --workers {threads}"
+        "python {params.script} --section {params.section:q} --shard {wildcards.shard} --workers {threads}"
         " --structures {input.structures} --graphs {output.graphs} --log {log}"
 
 

@@ -7,14 +7,15 @@ rule provenance:
         of_each_model(f"{RESULT}/metrics.json"),
     output:
         provenance="results/provenance.json",
-    params:
-        section=as_json(CONFIG.model_dump(exclude={"execution"})),
-        code=as_json({script: code_of(script) for script in STAGES}),
     log:
         "logs/provenance.log",
     localrule: True
+    params:
+        section=as_json(CONFIG.model_dump(exclude={"execution"})),
+        script=script("provenance.py"),
+        code=as_json({stage: code_of(stage) for stage in STAGES}),
     shell:
-        "{PYTHON} {SCRIPTS}/provenance.py --section {params.section:q} --code {params.code:q}"
+        "python {params.script} --section {params.section:q} --code {params.code:q}"
         " --provenance {output.provenance} --log {log}"
 
 
@@ -27,12 +28,17 @@ rule report:
         metrics=of_each_model(f"{RESULT}/metrics.json"),
         predictions=of_each_model(f"{RESULT}/predictions.parquet"),
         histories=of_each_model(f"{RESULT}/history.json", baselines=False),
-        details=expand("results/{task}/{split}/baselines/details.json", task=CONFIG.tasks, split=CONFIG.splits)
-        if CONFIG.baselines
-        else [],
+        details=(
+            expand("results/{task}/{split}/baselines/details.json", task=CONFIG.tasks, split=CONFIG.splits)
+            if CONFIG.baselines
+            else []
+        ),
         provenance="results/provenance.json",
     output:
         page="results/report/index.html",
+    log:
+        "logs/report.log",
+    localrule: True
     params:
         section=as_json(
             {
@@ -43,10 +49,8 @@ rule report:
                 "baselines": CONFIG.baselines,
             }
         ),
+        script=script("report.py"),
         code=code_of("report.py"),
-    log:
-        "logs/report.log",
-    localrule: True
     shell:
-        "{PYTHON} {SCRIPTS}/report.py --section {params.section:q} --data data --results results"
+        "python {params.script} --section {params.section:q} --data data --results results"
         " --page {output.page} --log {log}"

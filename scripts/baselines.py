@@ -19,7 +19,8 @@ def main(arguments: Namespace) -> None:
     numbers = dict(zip(structures["material_id"].to_pylist(), structures["atomic_numbers"].to_pylist(), strict=True))
     compositions = [np.array(numbers[material_id]) for material_id in split["material_id"].to_pylist()]
     target, subset = split["target"].to_numpy(), split["subset"].to_numpy()
-    tables, details = [], {}
+    tables = []
+    details: dict[str, dict[int, object]] = {}
     jobs = [(name, seed) for name in section["baselines"] for seed in section["seeds"]]
     for name, seed in stage.progress(jobs, "baselines"):
         prediction, chosen = fit_predict(name, section["task"]["kind"], compositions, target, subset, seed)

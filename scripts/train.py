@@ -31,7 +31,9 @@ def main(arguments: Namespace) -> None:
             kept = Checkpoint(arguments.checkpoints / f"{seed}.safetensors", training, arguments.every)
             bar.update(done * settings.epochs - bar.n)
             models[seed] = new_model(shape, torch.tensor(feature_table()), data, seed)
-            state = train(models[seed], graphs, data, settings, seed, kept.load(), [kept.after_epoch, stage.shown_on(bar)])
+            state = train(
+                models[seed], graphs, data, settings, seed, kept.load(), [kept.after_epoch, stage.shown_on(bar)]
+            )
             histories[seed] = {"best_epoch": state.best_epoch, "epochs": state.history}
             error = state.history[state.best_epoch - 1]["validation_error"]
             stage.log.info("seed %d: best epoch %d, validation error %.4f", seed, state.best_epoch, error)

@@ -18,7 +18,10 @@ from cgcnn.tensors import Batch, PackedGraphs
 PLAIN = {"none": conv.plain_none, "shared": conv.plain_shared, "gated": conv.plain_gated}
 
 
-def packed(structures: list[Structure], rule: NeighbourRule = NeighbourRule()) -> PackedGraphs:
+SHELLS, CUT = NeighbourRule(), NeighbourRule(ties="cut")
+
+
+def packed(structures: list[Structure], rule: NeighbourRule = SHELLS) -> PackedGraphs:
     return PackedGraphs(crystal_graphs([crystal(structure) for structure in structures], rule))
 
 
@@ -105,7 +108,7 @@ def test_prediction_is_invariant(request: pytest.FixtureRequest, kind: str, how:
     model = network(kind).eval()
     with torch.no_grad():
         predictions = [
-            model(PackedGraphs(crystal_graphs(cells, NeighbourRule())).batch(torch.arange(len(structures))))
+            model(PackedGraphs(crystal_graphs(cells, SHELLS)).batch(torch.arange(len(structures))))
             for cells in ([crystal(s) for s in structures], [transformed(s, how, rng) for s in structures])
         ]
     assert float((predictions[0] - predictions[1]).abs().max()) < 1e-4
@@ -171,7 +174,7 @@ class TestAgainstThePublishedCode:
             expected = theirs(*inputs)[0].squeeze(1) * theirs.scale["std"] + theirs.scale["mean"]
             ours = published_model("formation-energy-per-atom")
             structures = [Structure.from_file(folder / f"{name}.cif") for name in ids]
-            graphs = packed(structures, NeighbourRule(ties="cut"))
+            graphs = packed(structures, CUT)
             found = ours.prediction(ours(graphs.batch(torch.arange(len(graphs)))))
         assert len(ids) == 60
         assert float((found - expected).abs().max()) < 1e-4
@@ -182,7 +185,7 @@ class TestAgainstThePublishedCode:
 
         torch.manual_seed(0)
         structures = [Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]), low_symmetry()]
-        graphs = packed(structures, NeighbourRule(ties="cut"))
+        graphs = packed(structures, CUT)
         batch = graphs.batch(torch.arange(2))
         batch = Batch(**{**vars(batch), "multiplicity": batch.multiplicity.double()})
         ours, theirs = conv.GatedConvolution(16, 41).double(), ConvLayer(16, 41).double()

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn.metrics import HEADLINE, LOWER_IS_BETTER, paired, predicted_class
-from cgcnn.report.results import Contest, Model
-from cgcnn.report.words import METRICS, decimals_for, interval, number, readable, with_spread
+from cgcnn.report.results import Contest, Model, Run
+from cgcnn.report.words import METRICS, decimals_for, interval, label_note, number, readable, with_spread
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,15 @@ def _errors(contest: Contest, model: Model) -> NDArray[np.float64]:
     if contest.kind == "regression":
         return np.asarray(np.abs(model.prediction - contest.target).mean(axis=0))
     return np.asarray((predicted_class(model.prediction) != contest.target).mean(axis=0))
+
+
+def verdicts(run: Run) -> list[list[str]]:
+    """The sentences of `verdict` for each contest of a run."""
+    evaluation = run.provenance["settings"]["evaluation"]
+    return [
+        verdict(contest, label_note(run.about, contest.kind), evaluation["bootstrap"], evaluation["seed"])
+        for contest in run.contests
+    ]
 
 
 def verdict(contest: Contest, note: str, resamples: int, seed: int) -> list[str]:

@@ -210,6 +210,7 @@ def _figure(x_title: str, y_title: str) -> go.Figure:
         "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
         "showlegend": False,
         "hovermode": "closest",
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#8b939b", "activecolor": "#0072B2"},
         "hoverlabel": {"font": {"size": 12}},
         "xaxis": {**_LINE_STYLE, "title": {"text": x_title, "standoff": 8}},
         "yaxis": {**_LINE_STYLE, "title": {"text": y_title, "standoff": 6}},

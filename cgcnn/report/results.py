@@ -149,9 +149,7 @@ def _variant(folder: Path, name: str, ids: Sequence[str]) -> Model:
     return _model(folder, name, ids, history=_read_json(folder / "history.json"), chosen={})
 
 
-def _model(
-    folder: Path, name: str, ids: Sequence[str], history: Mapping[str, Any], chosen: Mapping[str, str]
-) -> Model:
+def _model(folder: Path, name: str, ids: Sequence[str], history: Mapping[str, Any], chosen: Mapping[str, str]) -> Model:
     path = folder / "predictions.parquet"
     table = read_table(path, PREDICTIONS)
     is_meant = pc.and_(pc.equal(table["model"], name), pc.equal(table["subset"], "test"))

@@ -64,7 +64,9 @@ def decimals_for(values: Iterable[float | None]) -> int:
 
 def number(value: float | None, decimals: int = 3) -> str:
     """A number with a true minus sign; a dash for what does not exist."""
-    return DASH if value is None else f"{value:.{decimals}f}".replace("-", MINUS)
+    if value is None:
+        return DASH
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", MINUS)  # + 0.0: no negative zero
 
 
 def with_spread(mean: float | None, std: float | None, decimals: int = 3) -> str:

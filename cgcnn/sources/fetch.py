@@ -34,7 +34,8 @@ def fetch(section: Mapping[str, Any], root: Path) -> tuple[pa.Table, pa.Table, d
         entries = local.read(paths, source["columns"], list(units))
         about = {"source": "local", "source_version": _digest(paths), "licence": "the user's own"}
     structures, rejects = collect(entries, units)
-    if source["families"] == "topology":
+    has_families = structures["family"].null_count < len(structures)
+    if source["families"] == "topology" or (source["families"] == "auto" and not has_families):
         structures = _with_families(structures)
     if choice["lithium_niobate_type"] == "drop":
         structures, rejects = _without_lithium_niobate_type(structures, rejects)

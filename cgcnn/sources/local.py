@@ -30,7 +30,7 @@ from cgcnn.sources import Entry
 
 #: Column names that are tried where the configuration maps none.
 DEFAULT_COLUMNS = {"material_id": ("material_id", "id"), "structure": ("structure", "cif"), "family": ("family",)}
-MISSING_VALUES = ("", "na", "n/a", "null", "none")  # in lower case; NaN besides
+MISSING_VALUES = ("", "na", "n/a", "null", "none")  # in lower case; and NaN
 PROPERTIES_FILE = "id_prop.csv"
 LONGEST_REASON = 200  # characters of a parser's message
 
@@ -57,8 +57,8 @@ def read(paths: Sequence[Path], columns: Mapping[str, str], targets: Sequence[st
         targets: columns of numbers to read. A value may be missing, and so may a column in some, but not all, files.
 
     Raises:
-        InputError: a file is not there, empty, of an unknown kind or unreadable, a column that is needed is missing, or
-            a target is no number.
+        InputError: a file is not there, empty, of an unknown kind or unreadable, or a column that is needed is missing;
+            later, from the iterator: a target is no number.
     """
     if not paths:
         raise InputError("Nothing to read: give source.paths, a list of files or folders.")
@@ -126,7 +126,8 @@ def _entry(row: _Row, chosen: Mapping[str, str], targets: Sequence[str]) -> Entr
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value).strip()  # NaN is not equal to itself
+    """The value as text, empty where it is missing (pandas writes NaN for that)."""
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
 
 
 def _number(value: Any, column: str, material_id: str, row: _Row) -> float | None:
@@ -142,7 +143,7 @@ def _number(value: Any, column: str, material_id: str, row: _Row) -> float | Non
             f"{row.origin} ({material_id}): '{value}' in column {column} is no finite number. "
             f"Correct it, or leave it empty where the value is not known.{hint}"
         )
-    return number
+    return None if math.isnan(number) else number
 
 
 def _structure(given: Any) -> Structure | str:

@@ -1,0 +1,339 @@
+"""The report: numbers and sentences against the metrics, hostile text stays text, and a browser draws it without a fault."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from cgcnn.errors import InputError
+from cgcnn.metrics import evaluate, summarise
+from cgcnn.report import figures
+from cgcnn.report.compare import gain, ranked_variants, verdict
+from cgcnn.report.contents import elements_of
+from cgcnn.report.page import render
+from cgcnn.report.results import Run, load
+from cgcnn.report.words import DASH, decimals_for, number
+from cgcnn.tables import PREDICTIONS, REJECTS, SPLIT, structures_schema, write_json, write_table
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+TASKS = {
+    "energy": {
+        "kind": "regression", "target": "formation_energy_per_atom", "unit": "eV/atom",
+        "families": ["perovskite"], "positive": None,
+    },
+    "family": {
+        "kind": "classification", "target": "family", "unit": "",
+        "families": ["perovskite", "oxide"], "positive": "perovskite",
+    },
+}  # fmt: skip
+NOISE = {"mean": 1.0, "elements": 0.5, "composition": 0.3, "none": 0.3, "shared": 0.2, "gated": 0.1}
+EMBEDDED = {
+    "source": "embedded",
+    "label_method": "A surrogate. The labels are not DFT.",
+    "licence": "MIT",
+    "attribution": ["A. Author, Journal 1, 1 (2011)", HOSTILE],
+    "sample": {"perovskite": 30},
+}
+
+
+def write_run(
+    folder: Path,
+    about: Mapping[str, Any] = EMBEDDED,
+    seeds: Sequence[int] = (0, 1),
+    splits: Sequence[str] = ("formula",),
+    variants: Sequence[str] = ("none", "shared", "gated"),
+    baselines: Sequence[str] = ("mean", "elements", "composition"),
+    one_class: bool = False,
+    n: int = 60,
+) -> dict[str, Any]:
+    """Write what a run leaves on disk, made up, and return the section of the configuration."""
+    rng = np.random.default_rng(0)
+    ids = [HOSTILE if i == 6 else f"m-{i:03d}" for i in range(n)]  # a perovskite of the test materials
+    family = np.where(np.arange(n) % 2 == 0, "perovskite", "oxide")
+    energy = rng.normal(-2, 1, n)
+    structures = pa.table(
+        {
+            "material_id": ids,
+            "formula": [HOSTILE if i == 6 else "BaTiO3" for i in range(n)],
+            "family": family,
+            "perovskite_kind": np.where(family == "perovskite", "perovskite", "none"),
+            "prototype": ["ABC3_221_abc"] * n,
+            "space_group": [221] * n,
+            "n_sites": [5] * n,
+            "lattice": [[4.0, 0, 0, 0, 4, 0, 0, 0, 4]] * n,
+            "atomic_numbers": [[56, 22, 8, 8, 8]] * n,
+            "frac_coords": [[0.0] * 15] * n,
+            "formation_energy_per_atom": energy,
+        }
+    )
+    schema = structures_schema({"formation_energy_per_atom": "eV/atom"})
+    write_table(folder / "data/structures.parquet", structures, schema, about)
+    rejects = pa.table({"material_id": ["bad"], "origin": ["x.csv row 3"], "reason": [f"unparsable: {HOSTILE}"]})
+    write_table(folder / "data/rejects.parquet", rejects, REJECTS, about)
+    subset = np.array(["train", "train", "validation", "test"])[np.arange(n) // 2 % 4]
+    for task, facts in TASKS.items():
+        target = energy if facts["kind"] == "regression" else (family == "perovskite").astype(float)
+        if one_class and facts["kind"] == "classification":
+            target = np.where(subset == "test", 1.0, target)
+        for split in splits:
+            table = pa.table({"material_id": ids, "subset": subset, "target": target})
+            write_table(folder / f"data/splits/{split}/{task}.parquet", table, SPLIT, about)
+            names = {"baselines": baselines} if baselines else {}
+            for model, members in (names | {name: [name] for name in variants}).items():
+                place = folder / "results" / task / split / model
+                _write_results(place, facts["kind"], members, seeds, ids, subset, target, rng)
+    settings = {
+        "evaluation": {"bootstrap": 200, "seed": 0},
+        "variants": {name: {"conv": name, "model": {"n_conv": 2}, "train": {"epochs": 3}} for name in variants},
+        "source": {"name": "embedded", "paths": [HOSTILE], "columns": {}},
+        "run": "",
+    }
+    provenance = {
+        "cgcnn": "0", "settings": settings, "code": {"train.py": "d1"}, "versions": {"torch": "2"}, "machine": {"cores": 2},
+    }  # fmt: skip
+    write_json(folder / "results/provenance.json", provenance)
+    return {
+        "report": {"title": f"Which one? {HOSTILE}"},
+        "tasks": TASKS, "splits": splits, "variants": variants, "baselines": baselines,
+    }  # fmt: skip
+
+
+def _write_results(
+    place: Path, kind: Any, members: Sequence[str], seeds: Sequence[int], ids: Sequence[str],
+    subset: np.ndarray, target: np.ndarray, rng: np.random.Generator,
+) -> None:  # fmt: skip
+    predictions: dict[str, dict[int, np.ndarray]] = {}
+    for name in members:
+        errors = {seed: rng.normal(0, NOISE[name], len(ids)) for seed in seeds}
+        if kind == "regression":
+            predictions[name] = {seed: target + error for seed, error in errors.items()}
+        else:
+            predictions[name] = {seed: 1 / (1 + np.exp(-4 * (target - 0.5 + 2 * e))) for seed, e in errors.items()}
+    rows = [
+        {"material_id": i, "model": name, "seed": seed, "subset": part, "target": y, "prediction": p}
+        for name in members
+        for seed in seeds
+        for i, part, y, p in zip(ids, subset, target, predictions[name][seed], strict=True)
+    ]
+    write_table(place / "predictions.parquet", pa.Table.from_pylist(rows, PREDICTIONS), PREDICTIONS, {})
+    models = {name: summarise(kind, target, subset, predictions[name], 200, 0) for name in members}
+    write_json(place / "metrics.json", {"kind": kind, "unit": "", "models": models})
+    if place.name == "baselines":
+        fit = {"chosen": "ridge", "metric": "mae", "validation": {"ridge": 0.1}}
+        write_json(place / "details.json", {name: dict.fromkeys(map(str, seeds), fit) for name in members})
+        return
+    losses = ("lr", "train_loss", "validation_loss", "validation_error")
+    epochs = [{"epoch": epoch, **dict.fromkeys(losses, 1 / epoch)} for epoch in (1, 2, 3)]
+    write_json(place / "history.json", {str(seed): {"best_epoch": 2, "epochs": epochs} for seed in seeds})
+
+
+def load_run(folder: Path, **choices: Any) -> Run:
+    section = json.loads(json.dumps(write_run(folder, **choices)))
+    return load(section, folder / "data", folder / "results")
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, visible text, and scripts of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.hidden = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+        if tag in ("script", "style"):
+            self.hidden = tag
+            self.scripts.append((dict(attributes), ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden = "" if tag == self.hidden else self.hidden
+
+    def handle_data(self, data: str) -> None:
+        if self.hidden:
+            self.scripts[-1] = (self.scripts[-1][0], self.scripts[-1][1] + data)
+        else:
+            self.text += " " + data
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        data = (script for script in self.scripts if script[0].get("type") == "application/json")
+        return {str(about["id"]): json.loads(text) for about, text in data}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return load_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(scope="module")
+def html(run: Run) -> str:
+    return render(run)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_the_same_run_gives_the_same_page(run: Run, html: str) -> None:
+    assert render(run) == html
+    assert len(html) < 8_000_000
+
+
+def test_the_page_loads_nothing(page: Page) -> None:
+    for tag, attributes in page.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "img", "base")
+        for name in ("src", "srcset", "action", "data", "poster"):
+            assert name not in attributes, (tag, attributes)
+        assert (attributes.get("href") or "#").startswith("#")
+    style = "".join(text for about, text in page.scripts if not about)
+    assert "@import" not in style.replace(page.scripts[-2][1], "")
+    policy = next(about["content"] for tag, about in page.tags if about.get("http-equiv") == "Content-Security-Policy")
+    assert policy and policy.startswith("default-src 'none';") and "http" not in policy
+
+
+def test_text_from_the_data_stays_text(page: Page) -> None:
+    assert [tag for tag, _ in page.tags].count("script") == 2 + len(page.figures)
+    assert page.text.count(HOSTILE) >= 4  # title, attribution, reject, setting
+    drawn = json.dumps(page.figures["energy-formula-parity-gated-data"])
+    assert "&lt;script&gt;alert(1)" in drawn  # escaped for plotly, which would read it as HTML
+    assert not any("<script" in json.dumps(figure) for figure in page.figures.values())
+
+
+def test_surrogate_labels_are_named_wherever_a_number_of_theirs_stands(page: Page, html: str) -> None:
+    assert "The labels are not DFT." in page.text
+    for name, figure in page.figures.items():
+        titles = json.dumps([figure["layout"][axis]["title"]["text"] for axis in ("xaxis", "yaxis")])
+        assert "not DFT" in titles, name
+    captions = re.findall(r"<caption>Test.*?</caption>", html, re.DOTALL)
+    assert len(captions) == 4 and all("not DFT" in caption for caption in captions)
+    headlines = re.findall(r'<p class="headline">.*?</p>', html, re.DOTALL)
+    assert len(headlines) == 2 and all("not DFT" in sentence for sentence in headlines)
+
+
+def test_other_labels_are_not_called_surrogates(tmp_path: Path) -> None:
+    html = render(load_run(tmp_path, about={"source": "local", "licence": "the user's own"}))
+    assert "not DFT" not in Page(html).text
+
+
+def test_the_verdict_says_what_the_table_says(run: Run, page: Page) -> None:
+    energy = run.contests[0]
+    gated, composition = ranked_variants(energy)[0], energy.baseline("composition")
+    assert gated.name == "gated" and composition is not None
+    errors = [
+        np.mean([evaluate("regression", energy.target, p)["mae"] for p in m.prediction]) for m in (composition, gated)
+    ]
+    found = gain(energy, gated, composition, 200, 0)
+    assert found.value == pytest.approx(errors[0] - errors[1])
+    assert found.low is not None and found.high is not None and found.low < found.value < found.high
+    said = " ".join(verdict(energy, "a note", 200, 0))
+    for part in (
+        "gated predicts formation energy per atom best of 3 variants",
+        "(a note)",
+        "It beats composition alone",
+    ):
+        assert part in said
+    assert f"by {100 * found.value / errors[0]:.0f} %" in said
+    assert number(errors[1], decimals_for([*errors])) in said and "over shared" in said
+    assert "gated predicts formation energy per atom best" in page.text
+
+
+def test_a_gain_in_accuracy_has_the_sign_of_a_gain(run: Run) -> None:
+    family = run.contests[1]
+    scores = {m.name: m.scores["summary"]["test"]["accuracy"]["mean"] for m in family.models}
+    models = {m.name: m for m in family.models}
+    found = gain(family, models["gated"], models["mean"], 200, 0)
+    assert found.value == pytest.approx(scores["gated"] - scores["mean"])
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"seeds": [3]},
+        {"baselines": []},
+        {"baselines": ["mean"]},
+        {"variants": ["gated"], "splits": ["random", "formula"]},
+        {"one_class": True},
+        {"n": 12},
+    ],
+    ids=str,
+)
+def test_less_than_everything_still_makes_a_page(choices: dict[str, Any], tmp_path: Path) -> None:
+    page = Page(render(load_run(tmp_path, **choices)))
+    if choices == {"one_class": True}:
+        assert "all of one class" in page.text and DASH in page.text
+        assert not any(name.endswith("roc-data") for name in page.figures)
+    if "composition" not in choices.get("baselines", ["composition"]):
+        assert "No composition-only baseline" in page.text
+    if "seeds" in choices:
+        assert "over one seed" in page.text
+    assert "None" not in page.text and "nan" not in page.text.lower().replace("nanoparticle", "")
+
+
+def test_every_seed_is_drawn_in_the_colour_of_its_model(run: Run, page: Page) -> None:
+    energy = run.contests[0]
+    colours = {name: style.colour for name, style in figures.styles(energy.models).items()}
+    assert len(set(colours.values())) == len(colours)
+    for name, figure in page.figures.items():
+        for trace in figure["data"]:
+            if "meta" in trace:
+                drawn = trace.get("line", {}).get("color") or trace["marker"]["color"]
+                assert drawn == colours[trace["meta"]], name
+    lines = [trace for trace in page.figures["energy-formula-train_loss-data"]["data"] if trace["mode"] == "lines"]
+    assert len(lines) == 3 * 2
+    curves = page.figures["family-formula-roc-data"]["data"]
+    assert len(curves) == 6 * 2
+
+
+def test_the_periodic_table_puts_elements_in_their_places(run: Run) -> None:
+    cells = {cell.symbol: cell for cell in elements_of(run.structures)}
+    places = {"H": (1, 1), "He": (1, 18), "Ti": (4, 4), "O": (2, 16), "La": (9, 3), "Yb": (9, 16), "Lu": (6, 3)}
+    assert {symbol: (cells[symbol].row, cells[symbol].column) for symbol in places} == places
+    assert cells["Ti"].materials == len(run.structures) and cells["Pb"].materials == 0
+    assert len({(cell.row, cell.column) for cell in cells.values()}) == len(cells) == 100
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    section = write_run(tmp_path)
+    (tmp_path / "results/energy/formula/gated/metrics.json").unlink()
+    with pytest.raises(InputError, match=r"energy/formula/gated/metrics\.json: no such file"):
+        load(section, tmp_path / "data", tmp_path / "results")
+
+
+@pytest.mark.browser
+def test_a_browser_draws_every_figure_and_complains_of_nothing(tmp_path: Path) -> None:
+    """The script writes the page; the browser is Chromium without a network."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium found: chromium, chromium-browser or google-chrome")
+    section = write_run(tmp_path, splits=["formula", "random"])
+    script = Path(__file__).parents[1] / "scripts" / "report.py"
+    arguments = ["--section", json.dumps(section), "--data", "data", "--results", "results", "--page", "page.html"]
+    subprocess.run([sys.executable, script, *arguments], cwd=tmp_path, check=True, capture_output=True)
+    flags = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync",
+        "--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}",
+        "--enable-logging=stderr", "--virtual-time-budget=8000", "--dump-dom",
+    ]  # fmt: skip
+    shown = subprocess.run(
+        [chromium, *flags, (tmp_path / "page.html").as_uri()], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert not [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
+    drawn = Page(shown.stdout)
+    plots = [about for tag, about in drawn.tags if "plot" in (about.get("class") or "").split()]
+    assert len(plots) == len(drawn.figures) > 20
+    assert all("js-plotly-plot" in str(about["class"]) for about in plots)

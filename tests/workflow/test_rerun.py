@@ -1,0 +1,145 @@
+"""What an edit makes run again: exactly what it touches. One run of the smoke preset, then dry runs."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from workflow.conftest import Project
+
+pytestmark = pytest.mark.workflow
+
+MODELS, TASKS = 6, 2  # three variants and two tasks
+AFTER_TRAINING = {"provenance": 1, "report": 1}
+
+
+def trained(n_models: int) -> dict[str, int]:
+    return {"train": n_models, "predict": n_models, "evaluate": n_models, **AFTER_TRAINING}
+
+
+EVERYTHING = {
+    "fetch": 1,
+    "graphs": 1,
+    "split": TASKS,
+    **trained(MODELS),
+    "baselines": TASKS,
+    "evaluate": MODELS + TASKS,
+}
+
+
+@pytest.fixture
+def edited(smoke: Project) -> Iterator[Project]:
+    """The finished run; whatever a test edits is put back."""
+    kept = [smoke.folder / name for name in ("config.yaml", "presets", "cgcnn", "data/embedded", "rules", "scripts")]
+    store = smoke.folder / ".kept"
+    for path in kept:
+        target = store / path.relative_to(smoke.folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(path, target) if path.is_dir() else shutil.copy2(path, target)
+    yield smoke
+    for path in kept:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.move(store / path.relative_to(smoke.folder), path)
+
+
+def test_nothing_is_left_to_do(smoke: Project) -> None:
+    assert smoke.would_run() == {}
+
+
+def test_the_run_has_its_own_folder(smoke: Project) -> None:
+    assert (smoke.folder / "runs/smoke/results/report/index.html").is_file()
+    assert (smoke.folder / "runs/smoke/.snakemake/metadata").is_dir()
+    assert not (smoke.folder / "results").exists() and not (smoke.folder / "data/structures.parquet").exists()
+    assert not (smoke.folder / "runs/smoke/checkpoints").is_dir() or not any(
+        path.is_file() for path in (smoke.folder / "runs/smoke/checkpoints").rglob("*")
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("config.yaml", "gated: {conv: gated}", "gated: {conv: gated, train: {lr: 0.005}}", trained(TASKS)),
+        ("presets/smoke.yaml", "epochs: 3", "epochs: 4", trained(MODELS)),
+        ("config.yaml", "  device: auto", "  device: cpu", {}),
+        ("config.yaml", "checkpoint_seconds: 60", "checkpoint_seconds: 6", {}),
+        ("config.yaml", "workers: 2", "workers: 1", {}),
+        ("config.yaml", "title: Which", "title: And which", AFTER_TRAINING),
+        ("cgcnn/conv.py", '"""v_i\' = g(v_i W_s + b): no', '"""Still no', {}),
+        ("cgcnn/conv.py", "import torch\n", "# a comment\nimport torch\n", {}),
+        ("cgcnn/conv.py", "softplus(self.self_weight(v))", "softplus(1.0 * self.self_weight(v))", trained(MODELS)),
+        (
+            "cgcnn/graph.py",
+            "_GROWTH = 1.25",
+            "_GROWTH = 1.3",
+            {"graphs": 1, **trained(MODELS)},
+        ),
+        ("cgcnn/metrics.py", "CALIBRATION_BINS = 10", "CALIBRATION_BINS = 12", None),
+        ("cgcnn/cli.py", None, "VALUE = 1\n", {}),
+        (
+            "scripts/report.py",
+            "main(arguments: Namespace) -> None:",
+            "main(arguments: Namespace, /) -> None:",
+            AFTER_TRAINING,
+        ),
+        ("data/embedded/README.md", None, "more\n", {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 40 else "",
+)
+def test_an_edit_runs_what_it_touches(
+    edited: Project, file: str, old: str | None, new: str, expected: dict[str, int] | None
+) -> None:
+    if old is None:
+        path = edited.folder / file
+        path.write_text((path.read_text() if path.exists() else "") + new)
+    else:
+        edited.edit(file, old, new)
+    if expected is None:  # metrics are in the hands of all that evaluate, baselines and report
+        expected = {"baselines": TASKS, "evaluate": MODELS + TASKS, **AFTER_TRAINING}
+    assert edited.would_run() == expected
+
+
+def test_one_structure_runs_everything(edited: Project) -> None:
+    path = edited.folder / "data/embedded/materials.parquet"
+    table = pq.read_table(path)
+    column = table.schema.get_field_index("lattice")
+    lattices = table["lattice"].to_pylist()
+    lattices[0] = list(1.001 * np.array(lattices[0]))
+    pq.write_table(
+        table.set_column(column, table.schema.field(column), pa.array(lattices, table.schema.field(column).type)), path
+    )
+    assert edited.would_run() == EVERYTHING
+
+
+def test_a_deleted_result_is_made_again(edited: Project) -> None:
+    path = edited.folder / "runs/smoke/results/energy/formula/shared/metrics.json"
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        assert edited.would_run() == {"evaluate": 1, **AFTER_TRAINING}
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_configuration_mistake_is_two_lines(smoke: Project) -> None:
+    done = smoke.snakemake("--dry-run", "--config", "trian=1")
+    assert done.returncode != 0
+    assert "trian: unknown key. Did you mean train?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_same_settings_give_the_same_bytes(smoke: Project, tmp_path: Path) -> None:
+    """Everything once more, elsewhere: every output is equal, byte for byte."""
+    from workflow.conftest import copy_of_project
+
+    again = Project(copy_of_project(tmp_path / "again"), smoke.arguments)
+    done = again.snakemake()
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, second = smoke.folder / "runs/smoke", again.folder / "runs/smoke"
+    files = [p.relative_to(first) for part in ("data", "results") for p in (first / part).rglob("*") if p.is_file()]
+    assert len(files) > 30
+    different = [str(file) for file in files if (first / file).read_bytes() != (second / file).read_bytes()]
+    assert different == []
