@@ -34,7 +34,7 @@ STRUCTURES = pa.schema(
         _field("formula", pa.string()),  # reduced
         _field("family", pa.string(), nullable=True),  # perovskite, oxide, or whatever the user calls them
         _field("perovskite_kind", pa.string()),  # verdict of perovskites.py
-        _field("prototype", pa.string()),  # anonymous formula, space group and Wyckoff letters
+        _field("prototype", pa.string()),  # anonymous formula, space group, site symmetries
         _field("space_group", pa.int16()),  # 1 to 230; 0 where it could not be told
         _field("n_sites", pa.int32()),
         _field("lattice", pa.list_(pa.float64(), 9), "Å"),  # rows are the lattice vectors
@@ -148,7 +148,10 @@ def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
         raise InputError(f"{path}: no such file. Run the stage that makes it, or correct the path.") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({error}). Delete it and make it again.") from None
-    version = metadata_of(found).get("schema_version")
+    try:
+        version = metadata_of(found).get("schema_version")
+    except json.JSONDecodeError:
+        raise InputError(f"{path}: a Parquet file, but not one of this pipeline. Correct the path.") from None
     if version != SCHEMA_VERSION:
         raise InputError(f"{path}: schema version {version}, this code reads {SCHEMA_VERSION}. Make the file again.")
     for field in schema:

@@ -11,7 +11,7 @@ from cgcnn.tables import REJECTS, structures_schema, write_table
 
 def main(arguments: Namespace) -> None:
     section = json.loads(arguments.section)
-    structures, rejects, about = fetch(section, arguments.root)
+    structures, rejects, about = fetch(section, arguments.root, lambda entries: stage.progress(entries, "structures"))
     for family in structures["family"].value_counts().to_pylist():
         stage.log.info("%6d %s", family["counts"], family["values"] or "of no family")
     stage.log.info("%6d rejected, see %s", len(rejects), arguments.rejects)

@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 from cgcnn import tables
 from cgcnn.arrays import CrystalGraphs, concatenate
 from cgcnn.errors import InputError
-from cgcnn.tables import SPLIT, atomic_path, read_graphs, read_table, structures_schema, write_json, write_table
+from cgcnn.tables import (
+    REJECTS,
+    SPLIT,
+    atomic_path,
+    read_graphs,
+    read_table,
+    structures_schema,
+    write_json,
+    write_table,
+)
 
 ABOUT = {"source": "test", "licence": "MIT", "attribution": ["A", "B"]}
 ROWS = [
@@ -273,3 +282,11 @@ def test_shards_part_the_structures_evenly(
         assert crystal.atomic_numbers.tolist() == row["atomic_numbers"]
         assert crystal.frac_coords.shape == (row["n_sites"], 3)
         assert crystal.frac_coords.ravel().tolist() == row["frac_coords"]
+
+
+def test_foreign_metadata_are_no_traceback(tmp_path: Path) -> None:
+    path = tmp_path / "foreign.parquet"
+    table = pa.table({"material_id": ["a"]}).replace_schema_metadata({"made by": "somebody"})
+    pq.write_table(table, path)
+    with pytest.raises(InputError, match=r"foreign.parquet: a Parquet file, but not one of this pipeline"):
+        read_table(path, REJECTS)

@@ -1,7 +1,7 @@
 """From the configured source to the structures table: read, check, tell the families apart, sample."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,22 @@ import pyarrow as pa
 
 from cgcnn.errors import InputError
 from cgcnn.perovskites import Verdict, family, sample
-from cgcnn.sources import collect, embedded, local
+from cgcnn.sources import Entry, collect, embedded, local
 
 EMBEDDED_FILE = Path("data/embedded/materials.parquet")
 
 
-def fetch(section: Mapping[str, Any], root: Path) -> tuple[pa.Table, pa.Table, dict[str, object]]:
+def fetch(
+    section: Mapping[str, Any],
+    root: Path,
+    shown: Callable[[Iterable[Entry]], Iterable[Entry]] = lambda entries: entries,
+) -> tuple[pa.Table, pa.Table, dict[str, object]]:
     """Structures, rejects, and what the tables' metadata are to say.
 
     Args:
         section: source, structures, targets (column: unit) and families (wanted by the tasks), as in config.yaml.
         root: folder from which paths count.
+        shown: wraps the entries while they are read, for a progress bar.
 
     Raises:
         InputError: a file cannot be read, or a family that a task needs has no members.
@@ -33,7 +38,7 @@ def fetch(section: Mapping[str, Any], root: Path) -> tuple[pa.Table, pa.Table, d
         paths = [root / path for path in source["paths"]]
         entries = local.read(paths, source["columns"], list(units))
         about = {"source": "local", "source_version": _digest(paths), "licence": "the user's own"}
-    structures, rejects = collect(entries, units)
+    structures, rejects = collect(shown(entries), units)
     has_families = structures["family"].null_count < len(structures)
     if source["families"] == "topology" or (source["families"] == "auto" and not has_families):
         structures = _with_families(structures)
