@@ -12,3 +12,7 @@ rule all:
     default_target: True
     input:
         "results/report/index.html",
+
+
+onsuccess:
+    print(f"The report: {HERE}/results/report/index.html")

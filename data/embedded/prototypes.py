@@ -54,7 +54,7 @@ class Prototype:
     @cached_property
     def counts(self) -> dict[str, int]:
         """How many A, B and X the primitive cell holds."""
-        stand_in = {"A": "He", "B": "Ne"}
+        stand_in = {"A": "Ca", "B": "Ti"}
         composition = self.decorate(stand_in).composition
         return {label: int(composition[stand_in.get(label, "O")]) for label, _ in self.sites}
 
