@@ -8,8 +8,9 @@ the sites and one for the distances, and equal edges are computed once and weigh
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import linear, softplus
 
+from cgcnn.gated import GatedSum, NormalisedGatedSum, turned
 from cgcnn.tensors import Batch
 
 
@@ -54,38 +55,50 @@ class GatedConvolution(nn.Module):
         super().__init__()
         self.linear = nn.Linear(2 * width + n_gaussians, 2 * width)  # filter and core side by side
         self.edge_norm = WeightedBatchNorm(2 * width)
-        self.site_norm = nn.BatchNorm1d(width)
+        self.site_norm = WeightedBatchNorm(width)
 
     def forward(self, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
-        width = v.shape[1]
-        at_centre, at_neighbour, at_edge = self.linear.weight.split([width, width, u.shape[1]], dim=1)
-        z = (
-            (v @ at_centre.T).index_select(0, batch.centre)
-            + (v @ at_neighbour.T).index_select(0, batch.neighbour)
-            + (u @ at_edge.T + self.linear.bias).index_select(0, batch.distance_index)
-        )  # (E, 2F)
-        filters, core = self.edge_norm(z, batch.multiplicity).chunk(2, dim=1)  # (E, F) each
-        message = torch.sigmoid(filters) * softplus(core) * batch.multiplicity
-        return softplus(v + self.site_norm(_sum_at_centres(message, batch)))
+        norm = self.edge_norm
+        if self.training:
+            rows = _table(v, u, self.linear.weight, self.linear.bias)
+            summed, mean, variance = NormalisedGatedSum.apply(rows, norm.weight, norm.bias, batch, norm.eps)
+            norm.track(mean, variance, batch.edge_weight.sum())
+        else:  # a norm with fixed statistics is a part of the matrix
+            scale = turned(norm.weight) * torch.rsqrt(norm.running_var + norm.eps)  # (2F,)
+            shift = (self.linear.bias - norm.running_mean) * scale + turned(norm.bias)
+            summed = GatedSum.apply(_table(v, u, self.linear.weight * scale.unsqueeze(1), shift), batch)
+        return softplus(v + self.site_norm(summed, batch.site_multiplicity))
+
+
+def _table(v: Tensor, u: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """What sites as centres, sites as neighbours, and distances bring to z W + b: (N + N + D, 2F)."""
+    at_centre, at_neighbour, at_distance = weight.split([v.shape[1], v.shape[1], u.shape[1]], dim=1)
+    return torch.cat([v @ at_centre.T, v @ at_neighbour.T, linear(u, at_distance, bias)])
 
 
 class WeightedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation in which row e counts as weight[e] equal rows (Ioffe & Szegedy 2015)."""
+    """Batch normalisation in which row n counts as weight[n] equal rows (Ioffe & Szegedy 2015)."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
 
     def forward(self, rows: Tensor, weight: Tensor | None = None) -> Tensor:
         if weight is None or not self.training:
             return super().forward(rows)
-        share = (weight / weight.sum()).T  # (1, E)
-        mean = share @ rows  # (1, F)
-        variance = (share @ (rows - mean.detach()) ** 2) - (mean - mean.detach()) ** 2
-        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
-        with torch.no_grad():
-            momentum, total = self.momentum or 0.0, weight.sum()
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean.squeeze(0), momentum)
-            self.running_var.lerp_(variance.squeeze(0) * (total / (total - 1).clamp(min=1)), momentum)
-        scale = self.weight * torch.rsqrt(variance + self.eps)  # (1, F)
-        return torch.addcmul(self.bias - mean * scale, rows, scale)
+        share = (weight / weight.sum()).T  # (1, N)
+        centred = rows - share @ rows  # (N, F)
+        variance = share @ centred**2  # (1, F)
+        self.track((share @ rows).squeeze(0), variance.squeeze(0), weight.sum())
+        return torch.addcmul(self.bias, centred, self.weight * torch.rsqrt(variance + self.eps))
+
+    @torch.no_grad()
+    def track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        """Move the running statistics towards mean and (biased) variance (F,) of `count` rows."""
+        momentum = self.momentum or 0.0
+        self.num_batches_tracked += 1
+        self.running_mean.lerp_(mean, momentum)
+        self.running_var.lerp_(variance * (count / (count - 1).clamp(min=1)), momentum)
 
 
 def _sum_at_centres(edges: Tensor, batch: Batch) -> Tensor:

@@ -71,20 +71,22 @@ class CGCNN(nn.Module):
     def crystal_features(self, batch: Batch) -> Tensor:
         """v_c (C, F), softplus of the mean over the sites of each crystal: the embedding of crystals."""
         v = self.site_features(batch)  # (N, F)
-        total = v.new_zeros(len(batch.n_sites), v.shape[1]).index_add(0, batch.crystal, v)  # (C, F)
+        total = v.new_zeros(len(batch.n_sites), v.shape[1])  # (C, F)
+        total = total.index_add(0, batch.crystal, v * batch.site_multiplicity)
         return softplus(total / batch.n_sites.unsqueeze(1))
 
     def site_features(self, batch: Batch) -> Tensor:
         """v_i (N, F) after the last convolution."""
         u = self.expand(batch.distance)  # (D, 41)
-        v = self.embedding(self.atom_features)[batch.atomic_number]  # (N, F), the product once an element
+        v = self.embedding(self.atom_features).index_select(0, batch.atomic_number)  # (N, F), one product an element
         for conv in self.convs:
             v = conv(v, u, batch)
         return v
 
     def expand(self, distance: Tensor) -> Tensor:
         """Gaussian expansion exp(-(d - mu)^2 / sigma^2) of distances (D,) in Å: (D, 41)."""
-        return torch.exp(-(((distance.unsqueeze(1) - self.gaussian_centres) / GAUSSIAN_STEP) ** 2))
+        exponent = ((distance.unsqueeze(1) - self.gaussian_centres) / GAUSSIAN_STEP) ** 2
+        return torch.exp(-exponent.clamp(max=50.0))  # e^-50 is nothing; e^-90 would be, too, but take ten times as long
 
     def prediction(self, output: Tensor) -> Tensor:
         """From `forward`'s output to the target's unit (C,), or to the probability of class 1 (C,)."""

@@ -30,7 +30,8 @@ def assign(
 ) -> NDArray[np.str_]:
     """Assign each of n materials to train, validation or test.
 
-    The result belongs to the materials, not to their rows: any order of rows gives the same one, on every platform.
+    Groups and elements are sorted before the draw, so that any order of the rows gives each material the same subset,
+    on every platform.
 
     Args:
         strategy: `random`, each material for itself; `formula` or `prototype`, those that share it stay together;
@@ -51,20 +52,17 @@ def assign(
     Raises:
         InputError: a subset would be empty.
     """
-    order = np.argsort(np.asarray(material_id, dtype=np.str_))
     rng = np.random.Generator(np.random.PCG64(seed))
     if strategy == "element":
-        choice = _hold_elements_out([elements[row] for row in order], fractions, rng)
+        choice = _hold_elements_out(elements, fractions, rng)
         n_groups = len(set().union(*elements))
     else:
         labels = {"random": material_id, "formula": formula, "prototype": prototype}[strategy]
-        _, group = np.unique(np.asarray(labels, dtype=np.str_)[order], return_inverse=True)
+        _, group = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)
         choice = _draw_groups(group, fractions, rng)
         n_groups = len(set(labels))
     _require_members(strategy, choice, n_groups)
-    subset = np.empty(len(order), dtype=f"<U{max(map(len, SUBSETS))}")
-    subset[order] = np.array(SUBSETS)[choice]
-    return subset
+    return np.array(SUBSETS)[choice]
 
 
 def require_both_classes(strategy: str, subset: ArrayLike, target: ArrayLike) -> None:

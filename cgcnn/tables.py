@@ -20,6 +20,8 @@ from cgcnn.arrays import Crystal, CrystalGraphs, concatenate, offsets
 from cgcnn.errors import InputError
 
 SCHEMA_VERSION = 1
+_COMPRESSION = {"compression": "zstd", "compression_level": 9}
+_LISTS = (pa.ListType, pa.FixedSizeListType)
 CHUNK = 1024  # crystals in a row group, and at once in memory of a process that builds graphs
 
 
@@ -128,9 +130,15 @@ def write_batches(
 ) -> None:
     """Stream record batches, already in order, into one file: a row group a batch, bounded memory."""
     schema = _with_metadata(schema, about)
+    # Distances hardly repeat: without a dictionary they take two thirds of the bytes.
+    paths = [
+        f"{field.name}.list.element" if isinstance(field.type, _LISTS) else field.name
+        for field in schema
+        if field.name != "distance"
+    ]
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", compression_level=9) as writer,
+        pq.ParquetWriter(temporary, schema, use_dictionary=paths, **_COMPRESSION) as writer,
     ):
         for batch in batches:
             writer.write_table(pa.Table.from_batches([batch.cast(schema)], schema))
@@ -142,6 +150,11 @@ def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
     Raises:
         InputError: not there, not Parquet, another schema version, or columns missing; the message names the file.
     """
+    _check(path, schema)
+    return pq.read_table(path, columns=columns)
+
+
+def _check(path: Path, schema: pa.Schema) -> None:
     try:
         found = pq.read_schema(path)
     except FileNotFoundError:
@@ -157,7 +170,6 @@ def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
     for field in schema:
         if field.name not in found.names or found.field(field.name).type != field.type:
             raise InputError(f"{path}: column '{field.name}' of type {field.type} is missing. Make the file again.")
-    return pq.read_table(path, columns=columns)
 
 
 def metadata_of(schema: pa.Schema) -> dict[str, object]:
@@ -178,11 +190,26 @@ def about_of(path: Path) -> dict[str, object]:
 
 
 def read_crystals(path: Path, shard: int, n_shards: int) -> tuple[int, Iterator[tuple[pa.Array, list[Crystal]]]]:
-    """One of `n_shards` nearly equal runs of the structures table: how many chunks, and their ids and crystals."""
-    table = read_table(path, STRUCTURES, ["material_id", "lattice", "atomic_numbers", "frac_coords"])
-    first, last = len(table) * shard // n_shards, len(table) * (shard + 1) // n_shards
-    chunks = table.slice(first, last - first).to_batches(max_chunksize=CHUNK)
-    return len(chunks), ((chunk["material_id"], _crystals(chunk)) for chunk in chunks)
+    """One of `n_shards` nearly equal runs of the structures table: how many chunks, and their ids and crystals.
+
+    The table is read as the chunks are asked for, so that memory does not grow with it.
+    """
+    _check(path, STRUCTURES)
+    n_rows = pq.read_metadata(path).num_rows
+    first, last = n_rows * shard // n_shards, n_rows * (shard + 1) // n_shards
+    n_chunks = -(-last // CHUNK) - first // CHUNK if last > first else 0
+    return n_chunks, ((rows["material_id"], _crystals(rows)) for rows in _rows(path, first, last))
+
+
+def _rows(path: Path, first: int, last: int) -> Iterator[pa.RecordBatch]:
+    """Rows `first` to `last` of a structures table, at most CHUNK at once."""
+    start = 0
+    with pq.ParquetFile(path) as file:
+        for rows in file.iter_batches(CHUNK, columns=["material_id", "lattice", "atomic_numbers", "frac_coords"]):
+            skipped, wanted = max(first - start, 0), min(last - start, len(rows))
+            if skipped < wanted:
+                yield rows.slice(skipped, wanted - skipped)
+            start += len(rows)
 
 
 def _crystals(rows: pa.RecordBatch) -> list[Crystal]:
@@ -220,22 +247,21 @@ def _lists(starts: np.ndarray, values: np.ndarray) -> pa.Array:
 
 def read_graphs(paths: Iterable[Path]) -> tuple[list[str], CrystalGraphs]:
     """Material ids and crystal graphs of all shards, in the order of the files."""
-    read = [read_table(path, GRAPHS) for path in paths]
-    ids = [str(material_id) for table in read for material_id in table["material_id"].to_pylist()]
-    return ids, concatenate([_graphs_of(table) for table in read])
+    nothing = pa.RecordBatch.from_pylist([], schema=GRAPHS)
+    read = [nothing, *(chunk for path in paths for chunk in read_table(path, GRAPHS).to_batches())]
+    ids = [str(material_id) for chunk in read for material_id in chunk["material_id"].to_pylist()]
+    return ids, concatenate([_graphs_of(chunk) for chunk in read])
 
 
-def _graphs_of(table: pa.Table) -> CrystalGraphs:
-    def flat(name: str) -> np.ndarray:
-        return table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-
-    has_images = table["image"].null_count == 0
+def _graphs_of(rows: pa.RecordBatch) -> CrystalGraphs:
+    """Views of what Arrow read, no copies."""
+    has_images = rows["image"].null_count == 0
     return CrystalGraphs(
-        n_sites=np.asarray(pa.compute.list_value_length(table["atomic_numbers"]), dtype=np.int64),
-        atomic_numbers=flat("atomic_numbers"),
-        degree=flat("degree"),
-        neighbour=flat("neighbour"),
-        distance=flat("distance"),
-        multiplicity=flat("multiplicity"),
-        image=flat("image").reshape(-1, 3) if has_images else None,
+        n_sites=pa.compute.list_value_length(rows["atomic_numbers"]).to_numpy().astype(np.int64),
+        atomic_numbers=rows["atomic_numbers"].flatten().to_numpy(),
+        degree=rows["degree"].flatten().to_numpy(),
+        neighbour=rows["neighbour"].flatten().to_numpy(),
+        distance=rows["distance"].flatten().to_numpy(),
+        multiplicity=rows["multiplicity"].flatten().to_numpy(),
+        image=rows["image"].flatten().to_numpy().reshape(-1, 3) if has_images else None,
     )

@@ -1,5 +1,7 @@
 """Convolutions against their plain forms, the network against cgcnn2's, and the invariances of the whole."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from cgcnn import conv
 from cgcnn.arrays import Crystal
 from cgcnn.elements import feature_table
+from cgcnn.gated import GatedSum, NormalisedGatedSum
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.published import published_atom_features, published_model, published_names
@@ -21,13 +24,17 @@ PLAIN = {"none": conv.plain_none, "shared": conv.plain_shared, "gated": conv.pla
 SHELLS, CUT = NeighbourRule(), NeighbourRule(ties="cut")
 
 
-def packed(structures: list[Structure], rule: NeighbourRule = SHELLS) -> PackedGraphs:
-    return PackedGraphs(crystal_graphs([crystal(structure) for structure in structures], rule))
+def packed(structures: list[Structure], rule: NeighbourRule = SHELLS, merge_sites: bool = True) -> PackedGraphs:
+    return PackedGraphs(crystal_graphs([crystal(structure) for structure in structures], rule), merge_sites=merge_sites)
 
 
-def whole_batch(structures: list[Structure]) -> Batch:
-    graphs = packed(structures)
+def whole_batch(structures: list[Structure], rule: NeighbourRule = SHELLS, merge_sites: bool = True) -> Batch:
+    graphs = packed(structures, rule, merge_sites)
     return graphs.batch(torch.arange(len(graphs)))
+
+
+def in_double(batch: Batch) -> Batch:
+    return replace(batch, multiplicity=batch.multiplicity.double(), site_multiplicity=batch.site_multiplicity.double())
 
 
 def network(kind: str, seed: int = 0, task: str = "regression") -> CGCNN:
@@ -41,24 +48,74 @@ def relative_error(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
 
 
+def outputs_and_gradients(function, module: torch.nn.Module, v: Tensor, u: Tensor, direction: Tensor) -> list[Tensor]:
+    """The output, its gradients by the features, and by those parameters that have one."""
+    out = function(v, u)
+    gradients = torch.autograd.grad((out * direction).sum(), [v, u, *module.parameters()], allow_unused=True)
+    return [out, *(gradient for gradient in gradients if gradient is not None)]
+
+
 @pytest.mark.parametrize("kind", ["none", "shared", "gated"])
 @pytest.mark.parametrize("training", [True, False])
 def test_fast_convolution_equals_the_plain_equation(kind: str, training: bool) -> None:
+    """Outputs and gradients in float64, and outputs in float32, over all sites and edges."""
     torch.manual_seed(0)
-    batch = whole_batch(TEXTBOOK)
-    module = conv.CONVOLUTIONS[kind](16, 41).double().train(training)
-    v = torch.randn(len(batch.atomic_number), 16, dtype=torch.float64, requires_grad=True)
-    u = torch.rand(len(batch.distance), 41, dtype=torch.float64, requires_grad=True)
-    batch = Batch(**{**vars(batch), "multiplicity": batch.multiplicity.double()})
-    direction = torch.randn(len(v), 16, dtype=torch.float64)
+    single = whole_batch(TEXTBOOK, merge_sites=False)
+    module = conv.CONVOLUTIONS[kind](16, 41).train(training)
+    v, u = torch.randn(len(single.atomic_number), 16), torch.rand(len(single.distance), 41)
+    assert relative_error(module(v, u, single), PLAIN[kind](module, v, u, single)) < 1e-5
+
+    batch, module = in_double(single), module.double()
+    v, u = v.double().requires_grad_(), u.double().requires_grad_()
+    direction = torch.randn_like(v)
+    fast = outputs_and_gradients(lambda v, u: module(v, u, batch), module, v, u, direction)
+    plain = outputs_and_gradients(lambda v, u: PLAIN[kind](module, v, u, batch), module, v, u, direction)
+    for found, expected in zip(fast, plain, strict=True):
+        assert relative_error(found, expected) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["none", "shared", "gated"])
+@pytest.mark.parametrize("training", [True, False])
+def test_network_on_merged_sites_equals_that_on_all(kind: str, training: bool) -> None:
+    """Outputs, gradients and running statistics of three layers in float64."""
+    structures = [*TEXTBOOK, TEXTBOOK[0] * (2, 1, 1)]
     results = []
-    for function in (module, lambda *inputs: PLAIN[kind](module, *inputs)):
-        out = function(v, u, batch)
-        inputs = [v, u, *module.parameters()]
-        gradients = torch.autograd.grad((out * direction).sum(), inputs, allow_unused=True)
-        results.append([out, *(g for g in gradients if g is not None)])
-    for fast, plain in zip(*results, strict=True):
-        assert relative_error(fast, plain) < 1e-6
+    for merge_sites in (True, False):
+        batch = in_double(whole_batch(structures, merge_sites=merge_sites))
+        model = network(kind).double().train(training)
+        out = model(batch)
+        gradients = torch.autograd.grad((out * torch.arange(1.0, 6.0)).sum(), list(model.parameters()))
+        results.append([out, *gradients, *(value for value in model.buffers() if value.is_floating_point())])
+    for merged, single in zip(*results, strict=True):
+        assert relative_error(merged, single) < 1e-6 or float(single.abs().max()) < 1e-9
+
+
+@pytest.mark.parametrize("merge_sites", [True, False])
+@pytest.mark.parametrize("normalised", [True, False])
+def test_gradients_written_by_hand(normalised: bool, merge_sites: bool) -> None:
+    torch.manual_seed(0)
+    batch = in_double(whole_batch(TEXTBOOK[1:], merge_sites=merge_sites))
+    rows = torch.randn(len(batch.first_of_rows) - 1, 6, dtype=torch.float64, requires_grad=True)
+    weight, bias = torch.randn(2, 6, dtype=torch.float64).requires_grad_().unbind()
+
+    def summed(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        if normalised:
+            return NormalisedGatedSum.apply(rows, weight, bias, batch, 1e-5)[0]
+        return GatedSum.apply(rows * weight + bias, batch)
+
+    # Through a square, so that a site that stands for several gets another gradient than one that does not.
+    def loss(*inputs: Tensor) -> Tensor:
+        return (batch.site_multiplicity * summed(*inputs) ** 2).sum()
+
+    assert torch.autograd.gradcheck(loss, (rows, weight.detach().requires_grad_(), bias.detach().requires_grad_()))
+
+
+def test_gates_stay_finite() -> None:
+    batch = whole_batch(TEXTBOOK)
+    rows = torch.full((len(batch.first_of_rows) - 1, 8), -1e3, requires_grad=True)
+    out = GatedSum.apply(rows, batch)
+    assert out.isfinite().all()
+    assert torch.autograd.grad(out.sum(), rows)[0].isfinite().all()
 
 
 def test_running_statistics_count_every_edge() -> None:
@@ -185,9 +242,7 @@ class TestAgainstThePublishedCode:
 
         torch.manual_seed(0)
         structures = [Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]), low_symmetry()]
-        graphs = packed(structures, CUT)
-        batch = graphs.batch(torch.arange(2))
-        batch = Batch(**{**vars(batch), "multiplicity": batch.multiplicity.double()})
+        batch = in_double(whole_batch(structures, CUT, merge_sites=False))
         ours, theirs = conv.GatedConvolution(16, 41).double(), ConvLayer(16, 41).double()
         theirs.fc_full.load_state_dict(ours.linear.state_dict())
         v = torch.randn(len(batch.atomic_number), 16, dtype=torch.float64)

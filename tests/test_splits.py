@@ -128,6 +128,11 @@ def test_elements_that_are_all_common_still_make_a_split():
         ("formula", materials([0] * 9 + [1] * 9), ["'formula'", "18 materials", "2 different formulas"]),
         ("prototype", materials([0] * 50), ["'prototype'", "50 materials", "1 different prototypes"]),
         ("element", materials(range(9), [{8, 22}] * 9), ["'element'", "validation", "2 different elements"]),
+        (  # 30 makes a test set, but 22 is in most of what is left
+            "element",
+            materials(range(11), [{8, 22}] * 6 + [{8}] * 3 + [{8, 22, 30}] * 2),
+            ["'element'", "validation", "3 different elements"],
+        ),
     ],
 )
 def test_an_empty_subset_is_refused(strategy, columns, said):

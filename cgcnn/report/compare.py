@@ -1,5 +1,6 @@
 """Who wins, by how much, and whether that could be chance: numbers first, then the sentence that says them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from cgcnn.metrics import HEADLINE, LOWER_IS_BETTER, paired, predicted_class
 from cgcnn.report.results import Contest, Model, Run
-from cgcnn.report.words import METRICS, decimals_for, interval, label_note, number, readable, with_spread
+from cgcnn.report.words import METRICS, SPACE, decimals_for, interval, label_note, number, readable, with_spread
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ def mean_score(contest: Contest, model: Model) -> float | None:
     return mean
 
 
-def ranked_variants(contest: Contest) -> list[Model]:
-    """Variants from the best to the worst by the headline metric; those without one are left out."""
+def ranked(contest: Contest, models: Sequence[Model]) -> list[Model]:
+    """Models from the best to the worst by the headline metric; those without one are left out."""
     sign = 1 if HEADLINE[contest.kind] in LOWER_IS_BETTER else -1
-    scored = [(score, model) for model in contest.variants if (score := mean_score(contest, model)) is not None]
+    scored = [(score, model) for model in models if (score := mean_score(contest, model)) is not None]
     return [model for _, model in sorted(scored, key=lambda pair: sign * pair[0])]
 
 
@@ -74,7 +75,7 @@ def verdict(contest: Contest, note: str, resamples: int, seed: int) -> list[str]
     Args:
         note: what must be said of the labels wherever a number from them stands.
     """
-    ranking = ranked_variants(contest)
+    ranking = ranked(contest, contest.variants)
     if not ranking:
         return ["No variant has a score on the test materials."]
     best = ranking[0]
@@ -82,10 +83,14 @@ def verdict(contest: Contest, note: str, resamples: int, seed: int) -> list[str]
     remark = f" ({note})" if note else ""
     said = [f"{best.name} {write.superlative(len(ranking))}: {write.score(best)}{remark}."]
     composition = contest.baseline("composition")
-    if composition is None or mean_score(contest, composition) is None:
+    if composition is None:
         said.append("No composition-only baseline was run to hold it against.")
     else:
-        said.append(write.against_composition(composition, best, gain(contest, best, composition, resamples, seed)))
+        said.append(write.against("composition alone", composition, gain(contest, best, composition, resamples, seed)))
+        strongest = ranked(contest, contest.baselines)[0]
+        if strongest is not composition and mean_score(contest, strongest) != mean_score(contest, composition):
+            found = gain(contest, best, strongest, resamples, seed)
+            said.append(write.against(f"{strongest.name}, a stronger baseline", strongest, found))
     if len(ranking) > 1:
         said.append(write.against_next(ranking[1], gain(contest, best, ranking[1], resamples, seed)))
     return said
@@ -114,15 +119,15 @@ class _Writer:
         value = with_spread(found["mean"], found["std"], self.decimals)
         return f"test {self.short} {value}{self._unit} over {seeds}"
 
-    def against_composition(self, composition: Model, best: Model, found: Gain) -> str:
-        baseline = mean_score(self.contest, composition)
-        assert baseline is not None
-        value = f"composition alone ({number(baseline, self.decimals)}{self._unit})"
+    def against(self, what: str, baseline: Model, found: Gain) -> str:
+        score = mean_score(self.contest, baseline)
+        assert score is not None
+        value = f"{what} ({number(score, self.decimals)}{self._unit})"
         if not found.beyond_chance:
             return f"It cannot be told from {value}: the gain is {self._gain(found)}, which may be chance."
         if found.value < 0:
             return f"It is worse than {value}: the gain is {self._gain(found)}."
-        share = "" if self.is_share else f" by {100 * found.value / baseline:.0f} %"
+        share = "" if self.is_share else f" by {100 * found.value / score:.0f}{SPACE}%"
         return f"It beats {value}{share}: the gain is {self._gain(found)}."
 
     def against_next(self, other: Model, found: Gain) -> str:
@@ -132,10 +137,10 @@ class _Writer:
     def _gain(self, found: Gain) -> str:
         if self.is_share:
             low, high = (None if end is None else 100 * end for end in (found.low, found.high))
-            return f"{number(100 * found.value, 1)} percentage points (95 % interval {interval(low, high, 1)})"
+            return f"{number(100 * found.value, 1)} percentage points (95{SPACE}% interval {interval(low, high, 1)})"
         bounds = interval(found.low, found.high, self.decimals)
-        return f"{number(found.value, self.decimals)}{self._unit} (95 % interval {bounds})"
+        return f"{number(found.value, self.decimals)}{self._unit} (95{SPACE}% interval {bounds})"
 
     @property
     def _unit(self) -> str:
-        return f" {self.contest.unit}" if self.contest.unit and not self.is_share else ""
+        return f"{SPACE}{self.contest.unit}" if self.contest.unit and not self.is_share else ""

@@ -5,6 +5,7 @@ of its model, by which the page shows and hides it everywhere at once.
 """
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -21,7 +22,7 @@ from cgcnn.report.words import METRICS, readable
 # Okabe & Ito's colours that show on white and on near-black; told apart by the colour-blind, and by symbol and dash.
 _VARIANT_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _VARIANT_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon")
-_BASELINE_COLOURS = {"mean": "#a2a9b1", "elements": "#8a6f4d", "composition": "#7a7f87"}
+_BASELINE_COLOURS = {"mean": "#9aa1a9", "elements": "#8a6f4d", "composition": "#5f6770"}
 _BASELINE_SYMBOLS = {"mean": "x", "elements": "triangle-down", "composition": "star"}
 _BASELINE_DASHES = {"mean": "dot", "elements": "dash", "composition": "dashdot"}
 _SUBSET_COLOURS = {"train": "#56708f", "validation": "#93a8c0", "test": "#E69F00"}
@@ -121,8 +122,10 @@ def learning_curves(contest: Contest, quantity: str, title: str, note: str) -> g
                 hovertemplate=f"{label}, kept<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>",
                 meta=model.name,
             )
-    if _all_positive(figure):
-        figure.update_yaxes(type="log", exponentformat="power", nticks=6)
+    drawn = [value for trace in figure.data for value in trace.y]
+    if drawn and min(drawn) > 0:
+        ticks = _log_ticks(min(drawn), max(drawn))
+        figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     return figure
 
 
@@ -131,6 +134,7 @@ def parity(contest: Contest, model: Model, note: str) -> go.Figure:
     quantity = readable(contest.target_name)
     figure = _figure(_axis_title(quantity, contest.unit, note), _axis_title("predicted", contest.unit, note))
     style = styles(contest.models)[model.name]
+    unit = f" {escape(contest.unit)}" if contest.unit else ""
     mean, low, high = (f(model.prediction, axis=0) for f in (np.mean, np.min, np.max))
     figure.add_scatter(
         x=_plain(contest.target),
@@ -143,8 +147,8 @@ def parity(contest: Contest, model: Model, note: str) -> go.Figure:
         ],
         mode="markers",
         marker={"color": style.colour, "size": 6, "opacity": 0.6, "symbol": style.symbol},
-        hovertemplate="%{customdata[1]} (%{customdata[0]})<br>target %{x:.3f}<br>predicted %{y:.3f}"
-        "<br>seeds %{customdata[2]}<extra></extra>",
+        hovertemplate=f"%{{customdata[1]}} (%{{customdata[0]}})<br>target %{{x:.3f}}{unit}"
+        f"<br>predicted %{{y:.3f}}{unit}<br>seeds %{{customdata[2]}}{unit}<extra></extra>",
         meta=model.name,
     )
     everything = np.concatenate([contest.target, *(shown.prediction.mean(axis=0) for shown in contest.models)])
@@ -196,7 +200,7 @@ def targets(contest: Contest, note: str) -> go.Figure:
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate=f"{name}: %{{y}} materials around %{{x:.2f}}<extra></extra>",
         )
-    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "bgcolor": "rgba(0,0,0,0)"}
+    legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
     figure.update_layout(barmode="stack", bargap=0.08, showlegend=True, legend=legend)
     return figure
 
@@ -211,7 +215,7 @@ def _figure(x_title: str, y_title: str) -> go.Figure:
         "showlegend": False,
         "hovermode": "closest",
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#8b939b", "activecolor": "#0072B2"},
-        "hoverlabel": {"font": {"size": 12}},
+        "hoverlabel": {"font": _FONT, "align": "left"},
         "xaxis": {**_LINE_STYLE, "title": {"text": x_title, "standoff": 8}},
         "yaxis": {**_LINE_STYLE, "title": {"text": y_title, "standoff": 6}},
     }
@@ -233,5 +237,8 @@ def _plain(values: Any) -> list[float]:
     return [float(f"{value:.5g}") for value in values]
 
 
-def _all_positive(figure: go.Figure) -> bool:
-    return all(value > 0 for trace in figure.data for value in trace.y)
+def _log_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5 in each decade; all digits where less than a decade is shown."""
+    digits = (1, 2, 5) if high / low > 10 else range(1, 10)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [float(f"{digit}e{decade}") for decade in decades for digit in digits]

@@ -48,7 +48,9 @@ def render(run: Run) -> str:
         rejects=contents.rejects_of(run.rejects),
         most_reasons=contents.MOST_REASONS,
         settings=contents.settings_of(settings),
-        variants={name: contents.flattened(variant) for name, variant in settings["variants"].items()},
+        variants={
+            model.name: contents.flattened(settings["variants"][model.name]) for model in run.contests[0].variants
+        },
         provenance=run.provenance,
         evaluation=settings["evaluation"],
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
@@ -67,12 +69,14 @@ def _legend(run: Run) -> list[dict[str, Any]]:
     models = {model.name: model for contest in run.contests for model in contest.models}
     looks = figures.styles(list(models.values()))
     variants = run.provenance["settings"]["variants"]
+    equations = {name: words.CONVOLUTIONS[variant["conv"]] for name, variant in variants.items()}
     return [
         {
             "name": name,
             "colour": looks[name].colour,
             "is_baseline": model.is_baseline,
-            "what": words.BASELINES[name] if model.is_baseline else words.CONVOLUTIONS[variants[name]["conv"]],
+            "equation": "" if model.is_baseline else equations[name][0],
+            "what": words.BASELINES[name] if model.is_baseline else equations[name][1],
         }
         for name, model in models.items()
     ]
@@ -96,7 +100,8 @@ def _contest(
         "contest": contest,
         "kind": contest.kind,
         "note": note,
-        "split_meaning": words.SPLITS[contest.split],
+        "split": words.SPLITS[contest.split][0],
+        "split_meaning": words.SPLITS[contest.split][1],
         "verdict": verdict,
         "headline": HEADLINE[contest.kind],
         "metric_names": METRICS[contest.kind],

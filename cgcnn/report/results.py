@@ -58,8 +58,12 @@ class Contest:
     def variants(self) -> list[Model]:
         return [model for model in self.models if not model.is_baseline]
 
+    @property
+    def baselines(self) -> list[Model]:
+        return [model for model in self.models if model.is_baseline]
+
     def baseline(self, name: str) -> Model | None:
-        return next((model for model in self.models if model.is_baseline and model.name == name), None)
+        return next((model for model in self.baselines if model.name == name), None)
 
 
 @dataclass(frozen=True)

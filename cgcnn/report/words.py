@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 DASH = "–"  # a value that does not exist
 MINUS = "−"
+SPACE = "\u00a0"  # where a line must not break
 
 #: Metric -> how it is written, and what it is.
 METRICS = {
@@ -19,10 +20,17 @@ METRICS = {
     "ece": ("ECE", "expected calibration error: gap between probability and frequency over 10 bins. Lower is better."),
 }
 
+#: Convolution -> its equation (Xie & Grossman, PRL 120, 145301, 2018), and what it sees.
 CONVOLUTIONS = {
-    "none": "no neighbour is seen: each site is updated from itself alone",
-    "shared": "the sum over all neighbours is taken first, then one weight matrix serves all (Eq. 3)",
-    "gated": "each neighbour is weighed by its own gate, made from both sites and their distance (Eq. 4)",
+    "none": ("v′ᵢ = g(vᵢ W + b)", "each site is updated from itself alone: no neighbour is seen"),
+    "shared": (
+        "v′ᵢ = g[(Σ vⱼ ⊕ uᵢⱼ) W_c + vᵢ W_s + b]",
+        "all neighbours are summed first, so one weight matrix serves them all",
+    ),
+    "gated": (
+        "v′ᵢ = vᵢ + Σ σ(z W_f + b_f) ⊙ g(z W_s + b_s),  z = vᵢ ⊕ vⱼ ⊕ uᵢⱼ",
+        "each neighbour passes a gate of its own, made from both sites and their distance",
+    ),
 }
 
 BASELINES = {
@@ -31,11 +39,12 @@ BASELINES = {
     "composition": "how much of each element, and statistics of their properties; no structure",
 }
 
+#: Split -> how it is called, and what it means.
 SPLITS = {
-    "random": "each material is drawn for itself, so polymorphs of one formula may be on both sides",
-    "formula": "materials of one reduced formula stay together, so no polymorph of a test material is trained on",
-    "prototype": "materials of one prototype stay together, so the structure types of the test set are new",
-    "element": "the test set holds elements that no training material has",
+    "random": ("random split", "each material is drawn for itself, so polymorphs of a test material may be trained on"),
+    "formula": ("split by formula", "materials of one reduced formula stay together: no polymorph is on both sides"),
+    "prototype": ("split by prototype", "materials of one prototype stay together: the test structures are new types"),
+    "element": ("split by element", "the test materials hold elements that no training material has"),
 }
 
 
@@ -71,9 +80,9 @@ def number(value: float | None, decimals: int = 3) -> str:
 
 def with_spread(mean: float | None, std: float | None, decimals: int = 3) -> str:
     """Mean and, where there is one, standard deviation."""
-    return number(mean, decimals) + ("" if mean is None or std is None else f" ± {number(std, decimals)}")
+    return number(mean, decimals) + ("" if mean is None or std is None else f"{SPACE}±{SPACE}{number(std, decimals)}")
 
 
 def interval(low: float | None, high: float | None, decimals: int = 3) -> str:
     """The two ends of an interval."""
-    return DASH if low is None or high is None else f"{number(low, decimals)} to {number(high, decimals)}"
+    return DASH if low is None or high is None else f"{number(low, decimals)}{SPACE}to{SPACE}{number(high, decimals)}"

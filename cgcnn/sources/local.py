@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 from ase import Atoms
 from ase.io.formats import filetype, ioformats
 from pymatgen.core import Lattice, Structure
-from pymatgen.io.cif import CifParser
 
+from cgcnn.cif import read_cif
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry
 
@@ -158,13 +158,13 @@ def _structure(given: Any) -> Structure | str:
             if isinstance(given, Mapping):
                 return _from_dictionary(given)
             if isinstance(given, Path):
-                return _from_cif(CifParser(given, check_cif=False)) if given.exists() else f"no file {given.name}"
+                return read_cif(given) if given.exists() else f"no file {given.name}"
             text = _text(given)
             if not text:
                 return "no structure"
             if text.startswith("{"):
                 return _from_dictionary(json.loads(text))
-            return _from_cif(CifParser.from_str(text, check_cif=False))
+            return read_cif(text)
     except Exception as error:  # the text is anybody's, and the parsers raise whatever they stumble over
         message = " ".join(f"{type(error).__name__}: {error}".split())
         return f"unparsable structure: {message[:LONGEST_REASON]}"
@@ -174,20 +174,6 @@ def _from_dictionary(fields: Mapping[str, Any]) -> Structure:
     # Without the properties, for they may name any class to be imported.
     sites = [{**site, "properties": {}} for site in fields["sites"]]
     return Structure.from_dict({**fields, "sites": sites, "properties": {}})
-
-
-def _from_cif(parser: CifParser) -> Structure | str:
-    try:
-        structures = parser.parse_structures(primitive=False, on_error="ignore")
-    except ValueError as error:
-        remarks = parser.warnings  # type: ignore[attr-defined]
-        raise ValueError(remarks[-1] if remarks else error) from None
-    if len(structures) > 1:
-        return f"{len(structures)} structures in one CIF"
-    # pymatgen drops sites whose symbol it cannot read, and only warns of it.
-    if structures[0].is_ordered and (parser.check(structures[0]) or "").startswith(("Missing", "Incorrect")):
-        return f"the sites of the CIF make {structures[0].composition.reduced_formula}, which is not its stated formula"
-    return structures[0]
 
 
 def _rows(path: Path) -> Iterator[_Row]:

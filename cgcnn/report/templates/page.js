@@ -8,7 +8,7 @@ for (const plot of plots) {
   Plotly.newPlot(plot, figure.data, figure.layout, {
     responsive: true,
     displaylogo: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]], // and none that would send the data to a service
   });
 }
 
