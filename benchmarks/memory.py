@@ -1,4 +1,4 @@
-"""One side's training in a process of its own: prints its memory after imports, and its peak, in MiB, as JSON (Linux)."""
+"""One side's training in its own process: prints memory after imports and its peak (MiB, Linux) as JSON."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 
-def _status(field: str) -> float:
+def status(field: str) -> float:
     """MiB of VmRSS (now) or VmHWM (peak). Not `ru_maxrss`: a child inherits that from the process that started it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
@@ -26,7 +26,7 @@ def ours(folder: Path) -> float:
     from cgcnn.tensors import PackedGraphs
     from cgcnn.training import Example, TrainSettings, new_model, train
 
-    imports = _status("VmRSS")
+    imports = status("VmRSS")
     ids, target = _targets(folder)
     packed = PackedGraphs(read_graphs([folder / "graphs.parquet"])[1])
     first, rest = torch.arange(len(ids)).split([round(0.6 * len(ids)), len(ids) - round(0.6 * len(ids))])
@@ -39,7 +39,7 @@ def ours(folder: Path) -> float:
 def cgcnn2(folder: Path) -> float:
     from benchmarks import peers
 
-    imports = _status("VmRSS")
+    imports = status("VmRSS")
     items = peers.cgcnn2_items(folder)
     chosen = np.arange(round(0.6 * len(items)))
     target = torch.tensor(_targets(folder)[1][chosen], dtype=torch.float32)
@@ -52,4 +52,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     side = {"ours": ours, "cgcnn2": cgcnn2}[sys.argv[1]]
     imports = side(Path(sys.argv[2]))
-    print(json.dumps({"imports": imports, "peak": _status("VmHWM")}))
+    print(json.dumps({"imports": imports, "peak": status("VmHWM")}))

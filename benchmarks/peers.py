@@ -15,7 +15,7 @@ from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader as GeometricLoader
 from torch_geometric.nn import CGConv, global_mean_pool
 
-from cgcnn.training import one_cycle
+from cgcnn.training import TrainSettings, one_cycle
 
 Loader = DataLoader | GeometricLoader
 Step = Callable[[nn.Module, Any], tuple[Tensor, Tensor]]  # of a batch: output (C,) and target (C,)
@@ -88,7 +88,7 @@ def train(
     recipe: str = "one-cycle",
     validation: Loader | None = None,
 ) -> None:
-    """A peer's own loop: Adam at a constant rate (recipe `own`, cgcnn2's), or AdamW and one cycle, which is ours.
+    """A peer's own loop: Adam at a constant rate (recipe `own`, cgcnn2's), or ours: AdamW, one cycle, clipping.
 
     Args:
         target: (C,) of the training crystals; the loss is on scaled targets.
@@ -107,11 +107,13 @@ def train(
             loss = mse_loss(output, (wanted - mean) / std)
             optimizer.zero_grad()
             loss.backward()
+            if recipe != "own":
+                nn.utils.clip_grad_norm_(model.parameters(), TrainSettings().gradient_clip)
             optimizer.step()
             loss.item()  # its loop sums the losses so
             done += 1
         if validation is not None:
-            score = float(np.abs(predict(model, validation, step, target) - targets(validation, step)).mean())
+            score = float(np.square(predict(model, validation, step, target) - targets(validation, step)).mean())
             if score < best:
                 best, kept = score, {name: value.clone() for name, value in model.state_dict().items()}
     if kept is not None:

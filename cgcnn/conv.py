@@ -2,8 +2,9 @@
 
 v (N, F) holds the features of the sites, u (D, G) the expanded distinct distances; `batch` says which edge (i, j)k has
 which of them, and how many equal edges it stands for. `plain_*` are the equations word for word, over every edge
-singly; the modules do the same arithmetic on less: the matrix product of a concatenation is split into a product for
-the sites and one for the distances, and equal edges are computed once and weighted by their multiplicity.
+singly; the modules do the same arithmetic on less: the matrix product of a concatenation is split into products for
+the sites and one for the distances, equal edges and equal sites (orbits.py) are computed once and weighted by their
+multiplicity, and the sum of the gated one has its gradient written by hand (gated.py).
 """
 
 import torch
@@ -60,17 +61,25 @@ class GatedConvolution(nn.Module):
     def forward(self, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
         norm = self.edge_norm
         if self.training:
-            rows = _table(v, u, self.linear.weight, self.linear.bias)
-            summed, mean, variance = NormalisedGatedSum.apply(rows, norm.weight, norm.bias, batch, norm.eps)
-            norm.track(mean, variance, batch.edge_weight.sum())
+            mean = self._mean(v, u, batch)  # (2F,)
+            rows = table(v, u, self.linear.weight, self.linear.bias - mean)
+            summed, variance = NormalisedGatedSum.apply(rows, norm.weight, norm.bias, batch, norm.eps)
+            norm.track(mean, variance, batch.n_edges)
         else:  # a norm with fixed statistics is a part of the matrix
             scale = turned(norm.weight) * torch.rsqrt(norm.running_var + norm.eps)  # (2F,)
             shift = (self.linear.bias - norm.running_mean) * scale + turned(norm.bias)
-            summed = GatedSum.apply(_table(v, u, self.linear.weight * scale.unsqueeze(1), shift), batch)
+            summed = GatedSum.apply(table(v, u, self.linear.weight * scale.unsqueeze(1), shift), batch)
         return softplus(v + self.site_norm(summed, batch.site_multiplicity))
 
+    @torch.no_grad()
+    def _mean(self, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
+        """Mean of z W + b over all edges (2F,): z is linear, so it is that of the mean z."""
+        as_centre, as_neighbour, of_distance = batch.row_share.split([len(v), len(v), len(u)])
+        z = torch.cat([as_centre.T @ v, as_neighbour.T @ v, of_distance.T @ u], dim=1)  # (1, 2F + G)
+        return self.linear(z).squeeze(0)
 
-def _table(v: Tensor, u: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+
+def table(v: Tensor, u: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """What sites as centres, sites as neighbours, and distances bring to z W + b: (N + N + D, 2F)."""
     at_centre, at_neighbour, at_distance = weight.split([v.shape[1], v.shape[1], u.shape[1]], dim=1)
     return torch.cat([v @ at_centre.T, v @ at_neighbour.T, linear(u, at_distance, bias)])
@@ -115,7 +124,10 @@ CONVOLUTIONS: dict[str, type[nn.Module]] = {
 
 
 def plain_edges(batch: Batch, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Every edge singly: centre (E0,), neighbour (E0,) and expanded distance (E0, G), for the plain forms below."""
+    """Every edge singly: centre (E0,), neighbour (E0,) and expanded distance (E0, G), for the plain forms below.
+
+    They take batches of graphs packed with merge_sites=False, in which every site stands for itself.
+    """
     times = batch.multiplicity.squeeze(1).long()
     return tuple(
         torch.repeat_interleave(rows, times, dim=0) for rows in (batch.centre, batch.neighbour, u[batch.distance_index])

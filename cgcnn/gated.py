@@ -4,7 +4,7 @@ Left to autograd, the sum reads and writes arrays of (E, 2F) some thirty times a
 
 - z of an edge is the sum of three rows of one small table (what its centre, its neighbour and its distance bring).
   Gathering is z = P rows, its gradient the product with Pᵀ, and each of the two is one `embedding_bag`.
-- The mean of z is a weighted mean of the table's rows, so the table is centred before it is gathered.
+- The mean of z follows from means over sites and distances, so the table is centred before it is gathered.
 - g(x) = softplus(x) = -log σ(-x): with the sign of the core turned beforehand, one σ serves both halves.
 - The constant terms of the batch norm's gradient enter after the sum over edges, on the small table.
 
@@ -41,40 +41,38 @@ class GatedSum(torch.autograd.Function):
 
 
 class NormalisedGatedSum(torch.autograd.Function):
-    """(rows (R, 2F), weight (2F,), bias (2F,), batch, eps) -> the sum over BN(z) (N, F), mean and variance of z (2F,).
+    """(rows (R, 2F), weight (2F,), bias (2F,), batch, eps) -> the sum over BN(z) (N, F), and the variance of z (2F,).
 
-    The batch norm counts an edge `batch.edge_weight` times (Ioffe & Szegedy 2015). The sign of the core is as usual.
+    The rows must bring z of mean 0 (to rounding). Batch norm does not see a shift of z, so one may be taken off the
+    rows without a gradient; the gradient here is that for all rows. The mean and variance count every edge of the
+    crystals singly (Ioffe & Szegedy 2015). The sign of the core is as usual.
     """
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, batch: Batch, eps: float) -> tuple[Tensor, ...]:
-        share = batch.edge_weight / batch.edge_weight.sum()  # (E, 1)
-        row_share = _sum_to_rows(torch.ones_like(share), share, batch)  # (R, 1)
-        mean = row_share.T @ rows  # (1, 2F); the shares add up to three, one for each row of an edge
-        z = _to_edges(rows - mean / 3, batch)  # (E, 2F), centred
-        variance = share.T @ (z * z)  # (1, 2F)
+        z = _to_edges(rows, batch)  # (E, 2F)
+        variance = (batch.edge_share.T @ (z * z)).squeeze(0)  # (2F,)
         rstd = torch.rsqrt(variance + eps)
         gates = torch.addcmul(turned(bias), z, turned(weight) * rstd).sigmoid_()  # (E, 2F)
         message = _message(gates)
-        ctx.save_for_backward(z, gates, message, weight, rstd, share, row_share)
+        ctx.save_for_backward(z, gates, message, weight, rstd)
         ctx.batch = batch
-        mean, variance = mean.squeeze(0), variance.squeeze(0)
-        ctx.mark_non_differentiable(mean, variance)
-        return _sum_at_centres(message, batch), mean, variance
+        ctx.mark_non_differentiable(variance)
+        return _sum_at_centres(message, batch), variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        z, gates, message, weight, rstd, share, row_share = ctx.saved_tensors
+        z, gates, message, weight, rstd = ctx.saved_tensors
         batch = ctx.batch
-        # Divided by what _sum_to_rows multiplies with again: share_e of site i is m_e times site_multiplicity_i / total.
-        grad = grad * (batch.edge_weight.sum() / batch.site_multiplicity)
+        # The gradient of y = BN(z) at edge e is share_e * grad_y_e: shares are what the sums below weight with.
+        grad = grad * (batch.n_edges / batch.site_multiplicity)
         grad_y = _gradient_of_gates(grad, gates, message, batch)  # (E, 2F)
-        grad_bias = share.T @ grad_y  # (1, 2F)
-        grad_weight = (share.T @ (grad_y * z)) * rstd  # (1, 2F)
+        grad_bias = batch.edge_share.T @ grad_y  # (1, 2F)
+        grad_weight = (batch.edge_share.T @ (grad_y * z)) * rstd  # (1, 2F)
         grad_y.addcmul_(z, grad_weight * rstd, value=-1)
-        grad_rows = _sum_to_rows(grad_y, share, batch)
-        grad_rows.addcmul_(row_share, grad_bias, value=-1).mul_(turned(weight) * rstd)
+        grad_rows = _sum_to_rows(grad_y, batch.edge_share, batch)
+        grad_rows.addcmul_(batch.row_share, grad_bias, value=-1).mul_(turned(weight) * rstd)
         return grad_rows, turned(grad_weight).squeeze(0), turned(grad_bias).squeeze(0), None, None
 
 

@@ -49,9 +49,10 @@ def _logging_to(path: Path | None) -> Iterator[None]:
             handler.close()
 
 
-def progress(items: Iterable[Any] | None, label: str, total: int | None = None) -> "tqdm[Any]":
-    """A bar with time left on a terminal, nothing elsewhere."""
-    return tqdm(items, desc=label, total=total, file=sys.stderr, disable=None, leave=False, dynamic_ncols=True)
+def progress(items: Iterable[Any] | None, label: str, total: int | None = None, row: int = 0) -> "tqdm[Any]":
+    """A bar with time left on a terminal, nothing elsewhere; bars of processes side by side have a row each."""
+    look: dict[str, Any] = {"disable": None, "leave": False, "dynamic_ncols": True, "position": row}
+    return tqdm(items, desc=label, total=total, file=sys.stderr, **look)
 
 
 def shown_on(bar: "tqdm[Any]") -> Callable[[Any, object], None]:

@@ -38,8 +38,24 @@ class Batch:
         return torch.stack([self.centre, self.neighbour + n, self.distance_index + 2 * n], dim=1)
 
     @cached_property
-    def edge_weight(self) -> Tensor:
-        """(E, 1) float, how many edges of the crystals this one stands for: those of equal sites, too."""
+    def n_edges(self) -> Tensor:
+        """() float, edges of the crystals, all counted singly."""
+        return self._edge_weight.sum()
+
+    @cached_property
+    def edge_share(self) -> Tensor:
+        """(E, 1) float, adds up to 1: the share of each edge in a mean over all edges of the crystals."""
+        return self._edge_weight / self.n_edges
+
+    @cached_property
+    def row_share(self) -> Tensor:
+        """(2N + D, 1) float: the sum of the shares of a row's edges."""
+        shares = self.edge_share.new_zeros(len(self.first_of_rows) - 1, 1)
+        return shares.index_add(0, self.rows_of_edges.flatten(), self.edge_share.repeat_interleave(3, dim=0))
+
+    @cached_property
+    def _edge_weight(self) -> Tensor:
+        """(E, 1) float, how many edges of the crystals an edge stands for: those of equal sites, too."""
         return self.multiplicity * self.site_multiplicity.index_select(0, self.centre)
 
 

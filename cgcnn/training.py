@@ -27,13 +27,13 @@ _EVALUATION_BATCH = 256  # crystals, few enough for a processor's cache; results
 class TrainSettings:
     """How one network is trained."""
 
-    epochs: int = 60
-    batch_size: int = 64  # crystals
-    lr: float = 0.01  # peak of the one-cycle schedule
+    epochs: int = 100
+    batch_size: int = 128  # crystals
+    lr: float = 0.02  # peak of the one-cycle schedule
     weight_decay: float = 0.01
     loss: str = "mse"  # mse or huber, on scaled targets; a classification always has nll
     gradient_clip: float = 10.0  # largest norm of the gradient
-    patience: int = 30  # epochs without a better validation score before it stops
+    patience: int = 50  # epochs without a better validation score before it stops
 
 
 @dataclass(frozen=True)

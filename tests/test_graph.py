@@ -5,7 +5,7 @@ import pytest
 from conftest import TEXTBOOK, argon_gas, crystal, cubic_perovskite, low_symmetry, rock_salt
 from hypothesis import given
 from hypothesis import strategies as st
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
 
 from cgcnn.arrays import CrystalGraphs, concatenate, offsets
 from cgcnn.graph import DISTANCE_GRID, NeighbourRule, crystal_graphs
@@ -141,3 +141,18 @@ def test_take_gives_the_chosen_crystals() -> None:
     np.testing.assert_array_equal(taken.neighbour, expected.neighbour)
     np.testing.assert_array_equal(taken.distance, expected.distance)
     np.testing.assert_array_equal(taken.n_sites, expected.n_sites)
+
+
+def test_images_do_not_change_the_edges() -> None:
+    crystals = [crystal(structure) for structure in TEXTBOOK]
+    for rule in (SHELLS, CUT):
+        plain, with_images = crystal_graphs(crystals, rule), crystal_graphs(crystals, rule, keep_images=True)
+        for name in ("degree", "neighbour", "distance", "multiplicity"):
+            np.testing.assert_array_equal(getattr(plain, name), getattr(with_images, name), err_msg=name)
+
+
+def test_a_site_far_from_a_dense_slab_finds_its_neighbours() -> None:
+    # The first sphere, sized for the mean density, is enough in the slab and too small for the atom above it.
+    slab = [[x, y, z] for x in (0, 0.5) for y in (0, 0.5) for z in (0, 0.14)]
+    structure = Structure(Lattice.tetragonal(4.0, 14.0), 8 * ["Cu"] + ["O"], [*slab, [0.1, 0.2, 0.55]])
+    assert_equal_to_pymatgen([cubic_perovskite(), structure, cubic_perovskite()], SHELLS)

@@ -1,0 +1,136 @@
+"""The fast reading of CIFs against pymatgen's, bit for bit; and what must be left to pymatgen."""
+
+import io
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import TEXTBOOK, cubic_perovskite, low_symmetry, rock_salt
+from hypothesis import given
+from hypothesis import strategies as st
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.ase import AseAtomsAdaptor
+from pymatgen.io.cif import CifParser
+
+from cgcnn.cif import plain_crystal, plain_crystals, read_cif
+
+PLAIN = cubic_perovskite().to(fmt="cif")
+
+
+def pymatgens(text: str) -> Structure:
+    return CifParser.from_str(text, check_cif=False).parse_structures(primitive=False, on_error="ignore")[0]
+
+
+def assert_same(text: str) -> None:
+    """Equal lattice, species, order of sites and coordinates, to the last bit."""
+    expected, found = pymatgens(text), plain_crystal(text)
+    assert found is not None
+    assert found.lattice.tobytes() == expected.lattice.matrix.tobytes()
+    assert found.frac_coords.tobytes() == np.ascontiguousarray(expected.frac_coords).tobytes()
+    assert found.atomic_numbers.tolist() == [site.specie.Z for site in expected]
+    assert read_cif(text) == expected
+
+
+@pytest.mark.parametrize("structure", TEXTBOOK[:3])
+def test_textbook_cells_are_read_as_pymatgen_reads_them(structure: Structure) -> None:
+    assert_same(structure.to(fmt="cif"))
+
+
+def test_cifs_written_by_ase_are_plain() -> None:
+    written = io.BytesIO()
+    ase.io.write(written, AseAtomsAdaptor.get_atoms(low_symmetry()), format="cif")
+    assert_same(written.getvalue().decode())
+
+
+@pytest.mark.parametrize("name", ["materials_project/perovskites", "materials_project/oxides", "castelli/perovskites"])
+def test_real_cifs_are_read_as_pymatgen_reads_them(real_data: Path, name: str) -> None:
+    for text in pq.read_table(real_data / f"{name}.parquet")["cif"].to_pylist()[::60]:
+        assert_same(text)
+
+
+@given(
+    cell=st.tuples(*3 * [st.floats(2, 20)], *3 * [st.floats(50, 110)]),
+    sites=st.lists(
+        st.tuples(
+            st.sampled_from(["O", "Fe", "La", "S", "C", "I"]),
+            *3 * [st.sampled_from([0, 0.33333, 0.3333, 0.6667, 0.66666, 0.5, -1e-9, 1.25, -0.2]) | st.floats(-2, 2)],
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+)
+def test_any_plain_cif_is_read_as_pymatgen_reads_it(
+    cell: tuple[float, ...], sites: list[tuple[str, float, float, float]]
+) -> None:
+    lines = ["data_any", "loop_", "_symmetry_equiv_pos_as_xyz", "'x, y, z'"]
+    names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
+    lines += [f"_cell_{name} {value:.6f}" for name, value in zip(names, cell, strict=True)]
+    lines += ["loop_", *(f"_atom_site_{name}" for name in ("type_symbol", "label", "fract_x", "fract_y", "fract_z"))]
+    lines += [f"{site[0]} {site[0]}{k} " + " ".join(f"{x:.8f}" for x in site[1:]) for k, site in enumerate(sites)]
+    text = "\n".join(lines)
+    if plain_crystal(text) is not None:  # else two sites are in one place, or the cell is flat
+        assert_same(text)
+
+
+def test_many_at_once_equal_one_by_one() -> None:
+    texts = [PLAIN, "no CIF", rock_salt().to(fmt="cif"), PLAIN.replace("data_", "data_other\ndata_", 1), PLAIN]
+    together = plain_crystals(texts)
+    assert [crystal is None for crystal in together] == [False, True, False, True, False]
+    for text, crystal in zip(texts, together, strict=True):
+        if crystal is not None:
+            alone = plain_crystal(text)
+            assert alone is not None and crystal.frac_coords.tobytes() == alone.frac_coords.tobytes()
+            assert crystal.lattice.tobytes() == alone.lattice.tobytes()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    {
+        "symmetry": rock_salt().to(fmt="cif", symprec=0.01),
+        "partly occupied": PLAIN.replace(
+            "  Ti  Ti1  1  0.50000000  0.50000000  0.50000000  1", "  Ti  Ti1  1 .5 .5 .5 .5"
+        ),
+        "two sites in one place": PLAIN.replace(
+            "0.50000000  0.50000000  0.50000000", "0.00005000  0.00000000  0.99999000"
+        ),
+        "two blocks": PLAIN + "\n" + PLAIN,
+        "an unknown tag": PLAIN.replace("_cell_volume", "_atom_type_oxidation_number"),
+        "an unknown symbol": PLAIN.replace("  Ti  Ti1", "  Xx  Ti1"),
+        "an isotope": PLAIN.replace("  Ti  Ti1", "  D  Ti1"),
+        "another formula": PLAIN.replace("'Sr1 Ti1 O3'", "'Sr1 Ti1 O4'"),
+        "uncertainties": PLAIN.replace("0.50000000", "0.500(2)"),
+        "a flat cell": PLAIN.replace("_cell_angle_gamma   90.00000000", "_cell_angle_gamma   0.10000000"),
+        "no number": PLAIN.replace("0.50000000", "nan"),
+        "a comment": PLAIN.replace("loop_", "loop_ # sites"),
+        "a text of several lines": PLAIN + "_cell_volume\n;\n1\n;\n",
+        "more than ASCII": PLAIN.replace("data_", "data_é"),
+        "nothing": "",
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_what_is_odd_is_left_to_pymatgen(odd: tuple[str, str]) -> None:
+    assert odd[1] != PLAIN and plain_crystal(odd[1]) is None
+
+
+def test_a_formula_that_the_sites_contradict_is_told() -> None:
+    told = read_cif(PLAIN.replace("'Sr1 Ti1 O3'", "'Sr1 Ti1 O4'"))
+    assert isinstance(told, str) and "not its stated formula" in told
+
+
+def test_a_compressed_file_is_read(tmp_path: Path) -> None:
+    import gzip
+
+    path = tmp_path / "a.cif.gz"
+    path.write_bytes(gzip.compress(PLAIN.encode()))
+    assert read_cif(path) == pymatgens(PLAIN)
+
+
+def test_sites_of_one_element_keep_their_order() -> None:
+    structure = Structure(
+        Lattice.cubic(4), ["O", "Sr", "O", "Ti", "O"], [[0.7, 0, 0], [0, 0, 0], [0.2, 0.5, 0], [0.5] * 3, [0, 0.5, 0.2]]
+    )
+    found = plain_crystal(structure.to(fmt="cif"))
+    assert found is not None and found.atomic_numbers.tolist() == [38, 22, 8, 8, 8]
+    assert found.frac_coords[2:, 0].tolist() == [0.7, 0.2, 0.0]
