@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: run test check lock clean
+.PHONY: run test check bench bench-long bench-gpu lock clean
 
 run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -36,8 +36,22 @@ $(VENV)/installed-check: $(VENV)/installed-test
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[test,check]'
 	touch $@
 
+bench: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks
+
+bench-long: $(VENV)/installed-bench
+	$(BIN)/python -m benchmarks test_mae ten_thousand graphs_scaling
+
+# For a machine with a GPU, torch and pyarrow, and graphs made elsewhere: make bench-gpu GRAPHS=data/graphs
+bench-gpu:
+	$(PYTHON) -m benchmarks.gpu $(GRAPHS)
+
+$(VENV)/installed-bench: $(VENV)/installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[bench]'
+	touch $@
+
 # After a change of pyproject.toml: what is installed now becomes what everybody gets.
-lock: $(VENV)/installed-check
+lock: $(VENV)/installed-check $(VENV)/installed-bench
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean:

@@ -15,6 +15,9 @@ from cgcnn.gated import GatedSum, NormalisedGatedSum, turned
 from cgcnn.tensors import Batch
 
 
+NEIGHBOURS = 12  # about as many enter each sum
+
+
 class NoConvolution(nn.Module):
     """v_i' = g(v_i W_s + b): no neighbour is seen."""
 
@@ -29,21 +32,20 @@ class NoConvolution(nn.Module):
 class SharedConvolution(nn.Module):
     """v_i' = g[(Σ_jk v_j ⊕ u_(i,j)k) W_c + v_i W_s + b], one W_c for all neighbours (Xie & Grossman 2018, Eq 4).
 
-    The sum comes before the product, which is the same and needs one row a site in place of one an edge.
+    The sum comes before the product, which is the same and needs one row a site in place of one an edge. W_c is stored
+    NEIGHBOURS times as large: a sum over a dozen neighbours would start, and step, a dozen times too far.
     """
 
     def __init__(self, width: int, n_gaussians: int) -> None:
         super().__init__()
         self.self_weight = nn.Linear(width, width)
         self.neighbour_weight = nn.Linear(width + n_gaussians, width, bias=False)
-        with torch.no_grad():  # a sum over a dozen neighbours would start a dozen times too large
-            self.neighbour_weight.weight /= 12
 
     def forward(self, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
         sites, distances = v.index_select(0, batch.neighbour), u.index_select(0, batch.distance_index)
         edges = torch.cat([sites, distances], dim=1) * batch.multiplicity  # (E, F + G)
         summed = _sum_at_centres(edges, batch)  # (N, F + G)
-        return softplus(self.neighbour_weight(summed) + self.self_weight(v))
+        return softplus(self.neighbour_weight(summed / NEIGHBOURS) + self.self_weight(v))
 
 
 class GatedConvolution(nn.Module):
@@ -142,7 +144,8 @@ def plain_none(module: NoConvolution, v: Tensor, u: Tensor, batch: Batch) -> Ten
 def plain_shared(module: SharedConvolution, v: Tensor, u: Tensor, batch: Batch) -> Tensor:
     """v_i' = g[(Σ_jk v_j ⊕ u_(i,j)k) W_c + v_i W_s + b]."""
     centre, neighbour, u_edge = plain_edges(batch, u)
-    messages = torch.cat([v[neighbour], u_edge], dim=1) @ module.neighbour_weight.weight.T  # (E0, F)
+    matrix = module.neighbour_weight.weight.T / NEIGHBOURS  # W_c
+    messages = torch.cat([v[neighbour], u_edge], dim=1) @ matrix  # (E0, F)
     summed = torch.zeros_like(v).index_add(0, centre, messages)  # (N, F)
     return softplus(summed + module.self_weight(v))
 
