@@ -14,7 +14,6 @@ from torch.nn.functional import linear, softplus
 from cgcnn.gated import GatedSum, NormalisedGatedSum, turned
 from cgcnn.tensors import Batch
 
-
 NEIGHBOURS = 12  # about as many enter each sum
 
 
