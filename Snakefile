@@ -12,6 +12,9 @@ rule all:
     default_target: True
     input:
         "results/report/index.html",
+        of_each_model(f"{RESULT}/model.safetensors", baselines=False),
+        of_each_model(f"{RESULT}/predictions.parquet"),
+        of_each_model(f"{RESULT}/metrics.json"),
 
 
 onsuccess:

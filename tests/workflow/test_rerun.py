@@ -11,7 +11,8 @@ import pytest
 
 from workflow.conftest import Project
 
-pytestmark = pytest.mark.workflow
+# One process runs them all: they share one finished run.
+pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
 
 MODELS, TASKS = 6, 2  # three variants and two tasks
 AFTER_TRAINING = {"provenance": 1, "report": 1}
