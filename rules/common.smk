@@ -6,6 +6,7 @@ script and of all of cgcnn that it imports) changes, or the content of an input.
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def as_json(section):
 
 
 # Scripts run under the Python that runs Snakemake. Libraries below torch take one thread; training sets its own.
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH OMP_NUM_THREADS=1; ")
+shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH OMP_NUM_THREADS=1; ")
 
 
 def script(name):
