@@ -1,0 +1,40 @@
+"""The command line: `cgcnn <command>`. Each command reads its arguments, calls one function of the package, and writes.
+
+Commands import what they need when they are called, so that `cgcnn --help` answers at once.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cgcnn import __version__
+from cgcnn.errors import InputError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def main() -> None:
+    """Entry point. A mistake of the user's is one line on stderr and exit code 1; any other exception is a bug."""
+    try:
+        app()
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def cgcnn(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, help="Print the version.")] = False,
+) -> None:
+    """Crystal graph convolutional neural networks: predict, screen, explain, compare."""
+
+
+if __name__ == "__main__":
+    main()
