@@ -12,9 +12,9 @@ rule all:
     default_target: True
     input:
         "results/report/index.html",
-        of_each_model(f"{RESULT}/model.safetensors", baselines=False),
-        of_each_model(f"{RESULT}/predictions.parquet"),
-        of_each_model(f"{RESULT}/metrics.json"),
+        of_each_contest(of_each_variant(f"{RESULT}/model.safetensors")),
+        of_each_contest(of_each_model(f"{CONTEST}/{{model}}/predictions.parquet")),
+        of_each_contest(f"{CONTEST}/metrics.json"),
 
 
 onsuccess:

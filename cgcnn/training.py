@@ -15,6 +15,7 @@ from torch.nn.functional import huber_loss, mse_loss, nll_loss
 
 from cgcnn.errors import InputError
 from cgcnn.model import CGCNN, ModelSettings
+from cgcnn.optimizer import AdamW
 from cgcnn.tensors import PackedGraphs
 
 _ONE_CYCLE_WARM_UP = 0.3  # share of the steps in which the rate rises
@@ -95,7 +96,7 @@ def train(
     Raises:
         InputError: the loss became NaN or infinite; the message names the batch's materials.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    optimizer = AdamW(model.parameters(), settings.weight_decay)
     state = state or TrainState()
     if state.tensors:
         _restore(state, model, optimizer)
@@ -110,12 +111,10 @@ def train(
         for number, batch in enumerate(graphs.batches(order, n_batches)):
             step = state.epoch * n_batches + number
             lr = one_cycle(step, settings.epochs * n_batches, settings.lr)
-            optimizer.param_groups[0]["lr"] = lr
             loss = loss_function(model(batch), targets[number])
-            optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
-            optimizer.step()
+            optimizer.step(lr)
             losses.append(loss.detach())
         train_loss = _finite(torch.stack(losses), order, n_batches, data, state.epoch, seed)
         score, error = evaluate(model, graphs, data, data.validation, settings)
@@ -194,23 +193,16 @@ def _finite(losses: Tensor, order: Tensor, n_batches: int, data: Example, epoch:
     return float(losses.mean())
 
 
-def _snapshot(
-    state: TrainState, model: CGCNN, optimizer: torch.optim.Optimizer, best: Mapping[str, Tensor]
-) -> TrainState:
+def _snapshot(state: TrainState, model: CGCNN, optimizer: AdamW, best: Mapping[str, Tensor]) -> TrainState:
     tensors = {f"model.{name}": value.clone() for name, value in model.state_dict().items()} | dict(best)
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value.clone() for name, value in moments.items()}
+    tensors |= {f"optimizer.{name}": value for name, value in optimizer.state().items()}
     return replace(state, history=list(state.history), tensors=tensors)
 
 
-def _restore(state: TrainState, model: CGCNN, optimizer: torch.optim.Optimizer) -> None:
+def _restore(state: TrainState, model: CGCNN, optimizer: AdamW) -> None:
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "best": {}}
     for name, value in state.tensors.items():
         part, rest = name.split(".", 1)
         parts[part][rest] = value
     model.load_state_dict(parts["model"])
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, value in parts["optimizer"].items():
-        index, moment = name.split(".")
-        moments.setdefault(int(index), {})[moment] = value.clone()
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.restore(parts["optimizer"])

@@ -66,14 +66,23 @@ def source_files(wildcards):
     return files
 
 
-def of_each_model(pattern, baselines=True):
-    """`pattern` for every task, split and variant, and for the baselines of each task and split."""
-    models = list(CONFIG.variants) + (["baselines"] if baselines and CONFIG.baselines else [])
-    return expand(pattern, task=CONFIG.tasks, split=CONFIG.splits, variant=models)
+def of_each_contest(pattern):
+    """`pattern` for every task and split."""
+    return expand(pattern, task=CONFIG.tasks, split=CONFIG.splits, allow_missing=True)
+
+
+def of_each_variant(pattern):
+    """`pattern` for every variant of the network."""
+    return expand(pattern, variant=CONFIG.variants, allow_missing=True)
+
+
+def of_each_model(pattern):
+    """`pattern` for every variant of the network, and for the baselines together."""
+    return expand(pattern, model=[*CONFIG.variants, *(["baselines"] if CONFIG.baselines else [])], allow_missing=True)
 
 
 wildcard_constraints:
     task="|".join(CONFIG.tasks),
     split="|".join(CONFIG.splits),
-    variant="|".join([*CONFIG.variants, "baselines"]),
+    variant="|".join(CONFIG.variants),
     shard=r"\d+",

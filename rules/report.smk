@@ -4,7 +4,7 @@ STAGES = ["fetch.py", "graphs.py", "split.py", "train.py", "predict.py", "baseli
 rule provenance:
     """What made the results: settings, code, versions, machine."""
     input:
-        of_each_model(f"{RESULT}/metrics.json"),
+        of_each_contest(f"{CONTEST}/metrics.json"),
     output:
         provenance="results/provenance.json",
     log:
@@ -24,15 +24,11 @@ rule report:
     input:
         structures="data/structures.parquet",
         rejects="data/rejects.parquet",
-        splits=expand("data/splits/{split}/{task}.parquet", split=CONFIG.splits, task=CONFIG.tasks),
-        metrics=of_each_model(f"{RESULT}/metrics.json"),
-        predictions=of_each_model(f"{RESULT}/predictions.parquet"),
-        histories=of_each_model(f"{RESULT}/history.json", baselines=False),
-        details=(
-            expand("results/{task}/{split}/baselines/details.json", task=CONFIG.tasks, split=CONFIG.splits)
-            if CONFIG.baselines
-            else []
-        ),
+        splits=of_each_contest("data/splits/{split}/{task}.parquet"),
+        metrics=of_each_contest(f"{CONTEST}/metrics.json"),
+        predictions=of_each_contest(of_each_model(f"{CONTEST}/{{model}}/predictions.parquet")),
+        histories=of_each_contest(of_each_variant(f"{RESULT}/history.json")),
+        details=of_each_contest(f"{CONTEST}/baselines/details.json") if CONFIG.baselines else [],
         provenance="results/provenance.json",
     output:
         page="results/report/index.html",

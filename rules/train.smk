@@ -1,4 +1,5 @@
-RESULT = "results/{task}/{split}/{variant}"
+CONTEST = "results/{task}/{split}"
+RESULT = f"{CONTEST}/{{variant}}"
 
 
 rule split:
@@ -50,26 +51,28 @@ rule train:
 
 
 rule predict:
-    """What each seed says of every material of the task."""
+    """What each seed of each variant says of every material of the task."""
     input:
         graphs=GRAPHS,
         split="data/splits/{split}/{task}.parquet",
-        weights=f"{RESULT}/model.safetensors",
-        card=f"{RESULT}/model.json",
+        weights=of_each_variant(f"{RESULT}/model.safetensors"),
+        cards=of_each_variant(f"{RESULT}/model.json"),
     output:
-        predictions=f"{RESULT}/predictions.parquet",
+        predictions=of_each_variant(f"{RESULT}/predictions.parquet"),
     log:
-        "logs/predict/{task}/{split}/{variant}.log",
+        "logs/predict/{task}/{split}.log",
+    benchmark:
+        "logs/benchmarks/predict/{task}/{split}.tsv"
     resources:
         device=CONFIG.execution.device,
     params:
-        section=lambda w: as_json({"unit": CONFIG.tasks[w.task].unit}),
+        section=lambda w: as_json({"unit": CONFIG.tasks[w.task].unit, "variants": list(CONFIG.variants)}),
         script=script("predict.py"),
         code=code_of("predict.py"),
     shell:
-        "python {params.script} --section {params.section:q} --model {wildcards.variant}"
-        " --device {resources.device} --threads {threads} --graphs {input.graphs} --split {input.split}"
-        " --weights {input.weights} --predictions {output.predictions} --log {log}"
+        "python {params.script} --section {params.section:q} --device {resources.device} --threads {threads}"
+        " --graphs {input.graphs} --split {input.split} --weights {input.weights}"
+        " --predictions {output.predictions} --log {log}"
 
 
 rule baselines:
@@ -78,8 +81,8 @@ rule baselines:
         structures="data/structures.parquet",
         split="data/splits/{split}/{task}.parquet",
     output:
-        predictions="results/{task}/{split}/baselines/predictions.parquet",
-        details="results/{task}/{split}/baselines/details.json",
+        predictions=f"{CONTEST}/baselines/predictions.parquet",
+        details=f"{CONTEST}/baselines/details.json",
     log:
         "logs/baselines/{task}/{split}.log",
     benchmark:
@@ -95,17 +98,14 @@ rule baselines:
         " --split {input.split} --predictions {output.predictions} --details {output.details} --log {log}"
 
 
-ruleorder: baselines > predict
-
-
 rule evaluate:
-    """Metrics of every model in one table of predictions, with intervals."""
+    """Metrics of every model of one task and split, with intervals."""
     input:
-        predictions=f"{RESULT}/predictions.parquet",
+        predictions=of_each_model(f"{CONTEST}/{{model}}/predictions.parquet"),
     output:
-        metrics=f"{RESULT}/metrics.json",
+        metrics=f"{CONTEST}/metrics.json",
     log:
-        "logs/evaluate/{task}/{split}/{variant}.log",
+        "logs/evaluate/{task}/{split}.log",
     localrule: True
     params:
         section=lambda w: as_json({"task": CONFIG.tasks[w.task], "evaluation": CONFIG.evaluation}),

@@ -1,8 +1,10 @@
-"""Metrics of every model in one table of predictions, with intervals."""
+"""Metrics of every model of one task and split, with intervals."""
 
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+
+import pandas as pd
 
 from cgcnn import stage
 from cgcnn.metrics import HEADLINE, summarise
@@ -12,7 +14,7 @@ from cgcnn.tables import PREDICTIONS, read_table, write_json
 def main(arguments: Namespace) -> None:
     section = json.loads(arguments.section)
     kind, unit, evaluation = section["task"]["kind"], section["task"]["unit"], section["evaluation"]
-    everything = read_table(arguments.predictions, PREDICTIONS).to_pandas()
+    everything = pd.concat([read_table(path, PREDICTIONS).to_pandas() for path in arguments.predictions])
     models = {}
     for name, table in everything.groupby("model", sort=True):
         wide = table.pivot(index="material_id", columns="seed", values="prediction")
@@ -29,6 +31,6 @@ def main(arguments: Namespace) -> None:
 if __name__ == "__main__":
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--section", required=True, help="task and evaluation, as JSON")
-    parser.add_argument("--predictions", type=Path, required=True)
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True)
     parser.add_argument("--metrics", type=Path, required=True)
     stage.run(main, parser)

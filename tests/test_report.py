@@ -127,7 +127,9 @@ def _write_results(
     ]
     write_table(place / "predictions.parquet", pa.Table.from_pylist(rows, PREDICTIONS), PREDICTIONS, {})
     models = {name: summarise(kind, target, subset, predictions[name], 200, 0) for name in members}
-    write_json(place / "metrics.json", {"kind": kind, "unit": "", "models": models})
+    metrics = place.parent / "metrics.json"
+    known = json.loads(metrics.read_text())["models"] if metrics.exists() else {}
+    write_json(metrics, {"kind": kind, "unit": "", "models": known | models})
     if place.name == "baselines":
         fit = {"chosen": "ridge", "metric": "mae", "validation": {"ridge": 0.1}}
         write_json(place / "details.json", {name: dict.fromkeys(map(str, seeds), fit) for name in members})
@@ -328,8 +330,8 @@ def test_the_periodic_table_puts_elements_in_their_places(run: Run) -> None:
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     section = write_run(tmp_path)
-    (tmp_path / "results/energy/formula/gated/metrics.json").unlink()
-    with pytest.raises(InputError, match=r"energy/formula/gated/metrics\.json: no such file"):
+    (tmp_path / "results/energy/formula/gated/history.json").unlink()
+    with pytest.raises(InputError, match=r"energy/formula/gated/history\.json: no such file"):
         load(section, tmp_path / "data", tmp_path / "results")
 
 

@@ -84,7 +84,7 @@ def load(section: Mapping[str, Any], data: Path, results: Path) -> Run:
     Args:
         section: report, tasks, splits, names of the variants and of the baselines, as in the configuration.
         data: folder with structures.parquet, rejects.parquet and splits/.
-        results: folder with provenance.json and task/split/variant/.
+        results: folder with provenance.json, and metrics.json and a folder a variant in task/split/.
 
     Raises:
         InputError: a file is missing or not what it should be; the message names it.
@@ -163,7 +163,7 @@ def _model(folder: Path, name: str, ids: Sequence[str], history: Mapping[str, An
     return Model(
         name=name,
         is_baseline=folder.name == "baselines",
-        scores=_read_json(folder / "metrics.json")["models"][name],
+        scores=_read_json(folder.parent / "metrics.json")["models"][name],
         seeds=[int(seed) for seed in wide.index],
         prediction=wide[list(ids)].to_numpy(),
         history=history,
