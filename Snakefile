@@ -13,6 +13,7 @@ rule all:
     input:
         "results/report/index.html",
         of_each_contest(of_each_variant(f"{RESULT}/model.safetensors")),
+        of_each_contest(of_each_variant(f"{RESULT}/domain.safetensors")),
         of_each_contest(of_each_model(f"{CONTEST}/{{model}}/predictions.parquet")),
         of_each_contest(f"{CONTEST}/metrics.json"),
 

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import torch
 
+from cgcnn.arrays import CrystalGraphs
 from cgcnn.errors import InputError
 from cgcnn.tables import SPLIT, read_graphs, read_table
 from cgcnn.tensors import PackedGraphs
 from cgcnn.training import Example
 
 
-def load_examples(graphs: Sequence[Path], split: Path, device: torch.device) -> tuple[PackedGraphs, Example]:
-    """Crystal graphs of one task on `device`, and which of them to learn from.
+def load_graphs(graphs: Sequence[Path], split: Path) -> tuple[CrystalGraphs, pa.Table]:
+    """Crystal graphs of one task, and its split, in the same order.
 
     Raises:
         InputError: a material of the split has no graph.
@@ -25,7 +27,12 @@ def load_examples(graphs: Sequence[Path], split: Path, device: torch.device) -> 
     missing = [material_id for material_id in wanted if material_id not in place]
     if missing:
         raise InputError(f"{split}: {missing[0]} and {len(missing) - 1} others have no graph. Build the graphs again.")
-    rows = np.array([place[material_id] for material_id in wanted])
+    return everything.take(np.array([place[material_id] for material_id in wanted])), table
+
+
+def load_examples(graphs: Sequence[Path], split: Path, device: torch.device) -> tuple[PackedGraphs, Example]:
+    """Crystal graphs of one task on `device`, and which of them to learn from."""
+    everything, table = load_graphs(graphs, split)
     subset = table["subset"].to_numpy(zero_copy_only=False)
 
     def positions(name: str) -> torch.Tensor:
@@ -35,6 +42,6 @@ def load_examples(graphs: Sequence[Path], split: Path, device: torch.device) -> 
         target=torch.tensor(table["target"].to_numpy(), dtype=torch.float32, device=device),
         train=positions("train"),
         validation=positions("validation"),
-        material_ids=wanted,
+        material_ids=table["material_id"].to_pylist(),
     )
-    return PackedGraphs(everything.take(rows), device), data
+    return PackedGraphs(everything, device), data

@@ -62,18 +62,22 @@ class CGCNN(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Scaled target (C,) of a regression, or log probabilities (C, 2) of a classification."""
-        x = self.crystal_features(batch)  # (C, F)
+        return self.read_out(self.pooled(batch))
+
+    def pooled(self, batch: Batch) -> Tensor:
+        """Mean of v_i over the sites of each crystal, (C, F)."""
+        v = self.site_features(batch)  # (N, F)
+        total = v.new_zeros(len(batch.n_sites), v.shape[1])  # (C, F)
+        total = total.index_add(0, batch.crystal, v * batch.site_multiplicity)
+        return total / batch.n_sites.unsqueeze(1)
+
+    def read_out(self, pooled: Tensor) -> Tensor:
+        """From pooled features (C, F) to the output of `forward`."""
+        x = softplus(pooled)  # (C, F), v_c
         for layer in self.hidden:
             x = softplus(layer(x))  # (C, hidden)
         x = self.head(x)  # (C, 1) or (C, 2)
         return x.squeeze(1) if self.settings.kind == "regression" else log_softmax(x, dim=1)
-
-    def crystal_features(self, batch: Batch) -> Tensor:
-        """v_c (C, F), softplus of the mean over the sites of each crystal: the embedding of crystals."""
-        v = self.site_features(batch)  # (N, F)
-        total = v.new_zeros(len(batch.n_sites), v.shape[1])  # (C, F)
-        total = total.index_add(0, batch.crystal, v * batch.site_multiplicity)
-        return softplus(total / batch.n_sites.unsqueeze(1))
 
     def site_features(self, batch: Batch) -> Tensor:
         """v_i (N, F) after the last convolution."""

@@ -1,5 +1,6 @@
 """What trained networks say of crystal graphs."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -7,16 +8,24 @@ import torch
 
 from cgcnn.model import CGCNN
 from cgcnn.tensors import PackedGraphs
-from cgcnn.training import outputs
+
+_BATCH = 256  # crystals
 
 
 def predict(models: Mapping[int, CGCNN], graphs: PackedGraphs) -> dict[int, np.ndarray]:
     """Prediction of every seed for every crystal: (C,) in the target's unit, or the probability of class 1."""
+    return {seed: predict_and_embed(model, graphs)[0] for seed, model in models.items()}
+
+
+def predict_and_embed(model: CGCNN, graphs: PackedGraphs) -> tuple[np.ndarray, np.ndarray]:
+    """Prediction (C,) as above, and pooled features (C, F), the mean of v_i over the sites, of one seed."""
+    model = model.to(graphs.device).eval()
     everything = torch.arange(len(graphs), device=graphs.device)
-    return {
-        seed: model.prediction(outputs(model.to(graphs.device), graphs, everything)).double().cpu().numpy()
-        for seed, model in models.items()
-    }
+    n_batches = max(1, math.ceil(len(graphs) / _BATCH))
+    with torch.inference_mode():
+        pooled = torch.cat([model.pooled(batch) for batch in graphs.batches(everything, n_batches)])
+        prediction = model.prediction(model.read_out(pooled))
+    return prediction.double().cpu().numpy(), pooled.cpu().numpy()
 
 
 def device_named(name: str) -> torch.device:

@@ -21,6 +21,16 @@ _NAMES = {
     ".bn1.": ".edge_norm.",
     ".bn2.": ".site_norm.",
 }
+#: What they predict is in these units (the README of the published code).
+UNITS = {
+    "formation-energy-per-atom": "eV/atom",
+    "final-energy-per-atom": "eV/atom",
+    "band-gap": "eV",
+    "efermi": "eV",
+    "bulk-moduli": "log10(GPa)",
+    "shear-moduli": "log10(GPa)",
+    "poisson-ratio": "",
+}
 
 
 def published_names() -> list[str]:

@@ -59,6 +59,7 @@ rule predict:
         cards=of_each_variant(f"{RESULT}/model.json"),
     output:
         predictions=of_each_variant(f"{RESULT}/predictions.parquet"),
+        domains=of_each_variant(f"{RESULT}/domain.safetensors"),
     log:
         "logs/predict/{task}/{split}.log",
     benchmark:
@@ -72,7 +73,7 @@ rule predict:
     shell:
         "python {params.script} --section {params.section:q} --device {resources.device} --threads {threads}"
         " --graphs {input.graphs} --split {input.split} --weights {input.weights}"
-        " --predictions {output.predictions} --log {log}"
+        " --predictions {output.predictions} --domains {output.domains} --log {log}"
 
 
 rule baselines:

@@ -1,36 +1,45 @@
-"""What each seed of each variant says of every material of the task."""
+"""What each seed of each variant says of every material of the task, and each variant's domain."""
 
 import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import torch
 
 from cgcnn import stage
 from cgcnn.checkpoint import load_models
-from cgcnn.examples import load_examples
-from cgcnn.predict import device_named, predict
-from cgcnn.tables import PREDICTIONS, SPLIT, about_of, read_table, write_table
+from cgcnn.domain import measure, save_domain
+from cgcnn.examples import load_graphs
+from cgcnn.predict import device_named, predict_and_embed
+from cgcnn.tables import PREDICTIONS, about_of, write_table
+from cgcnn.tensors import PackedGraphs
 
 
 def main(arguments: Namespace) -> None:
     section = json.loads(arguments.section)
     torch.set_num_threads(arguments.threads)
-    graphs, _ = load_examples(arguments.graphs, arguments.split, device_named(arguments.device))
-    split = read_table(arguments.split, SPLIT)
+    graphs, split = load_graphs(arguments.graphs, arguments.split)
+    packed = PackedGraphs(graphs, device_named(arguments.device))
     about = about_of(arguments.split) | {"unit": section["unit"]}
-    jobs = list(zip(section["variants"], arguments.weights, arguments.predictions, strict=True))
-    for variant, weights, predictions in stage.progress(jobs, "predictions"):
-        tables = []
-        for seed, prediction in predict(load_models(weights)[0], graphs).items():
-            tables.append(
-                split.append_column("model", pa.repeat(variant, len(split)))
-                .append_column("seed", pa.repeat(pa.scalar(seed, pa.int32()), len(split)))
-                .append_column("prediction", pa.array(prediction))
-                .select(PREDICTIONS.names)
-            )
+    files = (arguments.weights, arguments.predictions, arguments.domains)
+    jobs = list(zip(section["variants"], *files, strict=True))
+    for variant, weights, predictions, domain in stage.progress(jobs, "predictions"):
+        models, _ = load_models(weights)
+        said = [predict_and_embed(model, packed) for model in models.values()]
+        tables = [
+            split.append_column("model", pa.repeat(variant, len(split)))
+            .append_column("seed", pa.repeat(pa.scalar(seed, pa.int32()), len(split)))
+            .append_column("prediction", pa.array(prediction))
+            .select(PREDICTIONS.names)
+            for seed, (prediction, _) in zip(models, said, strict=True)
+        ]
         write_table(predictions, pa.concat_tables(tables), PREDICTIONS, about)
+        target, subset = (split[name].to_numpy(zero_copy_only=False) for name in ("target", "subset"))
+        prediction, pooled = (np.stack(every) for every in zip(*said, strict=True))
+        material_ids = split["material_id"].to_pylist()
+        save_domain(domain, measure(prediction, pooled, target, subset, graphs, material_ids))
 
 
 if __name__ == "__main__":
@@ -40,6 +49,6 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--graphs", type=Path, nargs="+", required=True)
-    for name in ("weights", "predictions"):
+    for name in ("weights", "predictions", "domains"):
         parser.add_argument(f"--{name}", type=Path, nargs="+", required=True, help="a file a variant, in their order")
     stage.run(main, parser)

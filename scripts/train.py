@@ -41,7 +41,8 @@ def main(arguments: Namespace) -> None:
         error = state.history[state.best_epoch - 1]["validation_error"]
         stage.log.info("seed %d: best epoch %d, validation error %.4f", seed, state.best_epoch, error)
     write_json(arguments.history, histories)
-    save_models(arguments.weights, models, {"name": arguments.name, **section, "data": about_of(arguments.split)})
+    about = {"data": about_of(arguments.split), "neighbours": about_of(arguments.graphs[0])["neighbours"]}
+    save_models(arguments.weights, models, {"name": arguments.name, **section, **about})
     Checkpoint.remove_all(arguments.checkpoints)
 
 

@@ -78,7 +78,7 @@ def unusable(entry: Entry) -> str | None:
         return "not periodic along all three lattice vectors"
     if structure.volume < 1e-3 * len(structure):
         return f"cell volume {structure.volume:.3g} Å^3 for {len(structure)} sites"
-    if not structure.is_valid(tol=_SHORTEST_DISTANCE):
+    if len(structure.get_neighbor_list(_SHORTEST_DISTANCE)[0]) > 0:
         return f"two sites less than {_SHORTEST_DISTANCE} Å apart"
     return None
 

@@ -36,13 +36,13 @@ LONGEST_REASON = 200  # characters of a parser's message
 
 
 @dataclass(frozen=True)
-class _Row:
+class Row:
     """One row of any kind of file. Those that are no tables give the structure, and an id in case no field does."""
 
     origin: str
     fields: Mapping[str, Any]
     material_id: str = ""
-    structure: Path | Atoms | None = None
+    structure: Path | Atoms | Mapping[str, Any] | None = None
 
 
 def read(paths: Sequence[Path], columns: Mapping[str, str], targets: Sequence[str]) -> Iterator[Entry]:
@@ -69,14 +69,14 @@ def read(paths: Sequence[Path], columns: Mapping[str, str], targets: Sequence[st
         if not any(name in choice for choice in chosen.values()):
             every = sorted({column for names in held.values() for column in names})
             raise _missing_column(", ".join(path.name for path in paths), name, columns.get(name, name), every)
-    return (_entry(row, chosen[path], targets) for path in paths for row in _rows(path))
+    return (_entry(row, chosen[path], targets) for path in paths for row in rows_of(path))
 
 
 def _held_columns(path: Path) -> list[str]:
     """Names of all columns, before anything is parsed, so that a misspelt one is told at once."""
     names: dict[str, None] = {}
     empty = True
-    for row in _rows(path):
+    for row in rows_of(path):
         empty = False
         names.update(dict.fromkeys(row.fields))
     if empty:
@@ -90,11 +90,11 @@ def _choose_columns(
     """Our name -> column of this file, for those that it holds."""
     tried = {name: (columns[name],) if name in columns else DEFAULT_COLUMNS[name] for name in DEFAULT_COLUMNS}
     tried |= {name: (columns.get(name, name),) for name in targets}
-    if _is_cgcnn_folder(path) and not any(columns.get(name, "").isdigit() for name in targets):
+    if is_cgcnn_folder(path) and not any(columns.get(name, "").isdigit() for name in targets):
         tried |= {name: (str(position),) for position, name in enumerate(targets, start=1)}
     found = {name: [column for column in candidates if column in held] for name, candidates in tried.items()}
     chosen = {name: candidates[0] for name, candidates in found.items() if candidates}
-    if _table_suffix(path):
+    if table_suffix(path):
         for name in ("material_id", "structure"):
             if name not in chosen:
                 raise _missing_column(str(path), name, tried[name][0], held)
@@ -110,7 +110,7 @@ def _missing_column(where: str, name: str, column: str, held: Sequence[str]) -> 
     )
 
 
-def _entry(row: _Row, chosen: Mapping[str, str], targets: Sequence[str]) -> Entry:
+def _entry(row: Row, chosen: Mapping[str, str], targets: Sequence[str]) -> Entry:
     def value(name: str) -> Any:
         return row.fields.get(chosen[name]) if name in chosen else None
 
@@ -119,7 +119,7 @@ def _entry(row: _Row, chosen: Mapping[str, str], targets: Sequence[str]) -> Entr
     return Entry(
         material_id=material_id,
         origin=row.origin,
-        structure=_structure(given) if material_id else "no material_id",
+        structure=parse_structure(given) if material_id else "no material_id",
         family=_text(value("family")) or None,
         targets={name: _number(value(name), chosen[name], material_id, row) for name in targets if name in chosen},
     )
@@ -130,7 +130,7 @@ def _text(value: Any) -> str:
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
 
 
-def _number(value: Any, column: str, material_id: str, row: _Row) -> float | None:
+def _number(value: Any, column: str, material_id: str, row: Row) -> float | None:
     if _text(value).lower() in MISSING_VALUES:
         return None
     try:
@@ -146,7 +146,7 @@ def _number(value: Any, column: str, material_id: str, row: _Row) -> float | Non
     return None if math.isnan(number) else number
 
 
-def _structure(given: Any) -> Structure | str:
+def parse_structure(given: Any) -> Structure | str:
     """The structure of a CIF file, CIF text, pymatgen dictionary, its JSON text, or ASE atoms; or why there is none."""
     try:
         with warnings.catch_warnings():
@@ -176,7 +176,7 @@ def _from_dictionary(fields: Mapping[str, Any]) -> Structure:
     return Structure.from_dict({**fields, "sites": sites, "properties": {}})
 
 
-def _rows(path: Path) -> Iterator[_Row]:
+def rows_of(path: Path) -> Iterator[Row]:
     """Rows of a file or folder.
 
     Raises:
@@ -186,53 +186,53 @@ def _rows(path: Path) -> Iterator[_Row]:
         raise InputError(f"{path}: no such file or folder. Correct source.paths.")
     try:
         if path.is_dir():
-            yield from _cgcnn_rows(path) if _is_cgcnn_folder(path) else _rows_of_each_file(path)
+            yield from _cgcnn_rows(path) if is_cgcnn_folder(path) else _rows_of_each_file(path)
         elif path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
-        elif _table_suffix(path):
+        elif table_suffix(path):
             for number, fields in enumerate(_table_rows(path), start=1):
-                yield _Row(f"{path.name} row {number}", fields)
+                yield Row(f"{path.name} row {number}", fields)
         else:
             yield from _ase_rows(path)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read ({error}). Repair it, or take it out of source.paths.") from None
 
 
-def _is_cgcnn_folder(path: Path) -> bool:
+def is_cgcnn_folder(path: Path) -> bool:
     return (path / PROPERTIES_FILE).is_file()
 
 
-def _cgcnn_rows(folder: Path) -> Iterator[_Row]:
+def _cgcnn_rows(folder: Path) -> Iterator[Row]:
     with _open_text(folder / PROPERTIES_FILE) as lines:
         for number, (name, *properties) in enumerate(filter(any, csv.reader(lines)), start=1):
             fields = {str(position): value for position, value in enumerate(properties, start=1)}
             name = name.strip()
-            yield _Row(f"{PROPERTIES_FILE} row {number}", fields, name, folder / f"{name}.cif")
+            yield Row(f"{PROPERTIES_FILE} row {number}", fields, name, folder / f"{name}.cif")
 
 
-def _rows_of_each_file(folder: Path) -> Iterator[_Row]:
+def _rows_of_each_file(folder: Path) -> Iterator[Row]:
     for file in sorted(folder.iterdir()):
         if file.is_file() and not file.name.startswith("."):
             try:
-                yield from _rows(file)
+                yield from rows_of(file)
             except InputError as error:
                 raise InputError(f"{folder} has no {PROPERTIES_FILE}, so each of its files is read. {error}") from None
 
 
-def _table_suffix(path: Path) -> str:
+def table_suffix(path: Path) -> str:
     """.csv, .jsonl or .parquet for a table, else nothing."""
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     return suffix if suffix in (".csv", ".jsonl", ".parquet") else ""
 
 
 def _table_rows(path: Path) -> Iterator[dict[str, Any]]:
-    if _table_suffix(path) == ".parquet":
+    if table_suffix(path) == ".parquet":
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(1000):
                 yield from batch.to_pylist()
         return
     with _open_text(path) as lines:
-        yield from _csv_rows(path, lines) if _table_suffix(path) == ".csv" else _json_rows(path, lines)
+        yield from _csv_rows(path, lines) if table_suffix(path) == ".csv" else _json_rows(path, lines)
 
 
 def _open_text(path: Path) -> TextIO:
@@ -262,18 +262,40 @@ def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
         yield fields
 
 
-def _ase_rows(path: Path) -> Iterator[_Row]:
+def _json_file_rows(path: Path) -> Iterator[Row]:
+    """A pymatgen dictionary, a list of them or of objects with named columns; anything else is ASE's."""
+    with _open_text(path) as file:
+        try:
+            content = json.load(file)
+        except json.JSONDecodeError:
+            content = None  # also ASE's database of more than one line
+    stem = Path(path.name.removesuffix(".gz")).stem
+    if _is_structure(content):
+        yield Row(path.name, {}, stem, content)
+    elif isinstance(content, list) and all(isinstance(item, dict) for item in content):
+        for number, item in enumerate(content, start=1):
+            whole = _is_structure(item)
+            yield Row(f"{path.name} row {number}", {} if whole else item, f"{stem}-{number}", item if whole else None)
+    else:
+        yield from _ase_rows(path)
+
+
+def _is_structure(content: Any) -> bool:
+    return isinstance(content, dict) and {"lattice", "sites"} <= content.keys()
+
+
+def _ase_rows(path: Path) -> Iterator[Row]:
     """Structures with their info (in a database: key-value pairs) and their calculator's results as columns."""
     stem, name = Path(path.name.removesuffix(".gz")).stem, str(path.absolute())
     try:
         kind = filetype(name)
         if kind == "cif":  # ASE forgets partial occupancies
-            yield _Row(path.name, {}, stem, path)
+            yield Row(path.name, {}, stem, path)
             return
         for number, (atoms, info) in enumerate(_ase_frames(name, kind), start=1):
             fields = {**(atoms.calc.results if atoms.calc else {}), **info}
             material_id = stem if ioformats[kind].single else f"{stem}-{number}"
-            yield _Row(f"{path.name} row {number}", fields, material_id, atoms)
+            yield Row(f"{path.name} row {number}", fields, material_id, atoms)
     except Exception as error:  # whatever one of ASE's hundred readers stumbles over
         raise InputError(
             f"{path}: ASE cannot read it ({type(error).__name__}: {error}). "

