@@ -35,8 +35,7 @@ def main(arguments: Namespace) -> None:
     side_by_side = min(arguments.threads, len(seeds)) if device.type == "cpu" else 1
     tasks = (delayed(train_one)(seed, row % side_by_side) for row, seed in enumerate(seeds))
     models, histories = {}, {}
-    for seed, (model, state) in zip(seeds, Parallel(side_by_side, return_as="generator")(tasks), strict=True):
-        models[seed] = model
+    for seed, (models[seed], state) in zip(seeds, Parallel(side_by_side, return_as="generator")(tasks), strict=True):
         histories[seed] = {"best_epoch": state.best_epoch, "epochs": state.history}
         error = state.history[state.best_epoch - 1]["validation_error"]
         stage.log.info("seed %d: best epoch %d, validation error %.4f", seed, state.best_epoch, error)
