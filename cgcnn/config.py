@@ -47,14 +47,15 @@ class Source(Section):
     name: Literal["embedded", "local"]
     paths: list[str]
     columns: dict[str, str]
+    about: dict[str, str]
     families: Literal["auto", "given", "topology"]
 
     @model_validator(mode="after")
     def _paths_belong_to_local(self) -> "Source":
         if self.name == "local" and not self.paths:
             raise ValueError("source local needs paths: a list of your files or folders")
-        if self.name != "local" and (self.paths or self.columns):
-            raise ValueError(f"paths and columns belong to source local, not to {self.name}")
+        if self.name != "local" and (self.paths or self.columns or self.about):
+            raise ValueError(f"paths, columns and about belong to source local, not to {self.name}")
         return self
 
 

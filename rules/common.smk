@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cgcnn import config as schema
 from cgcnn.errors import InputError
+from cgcnn.paths import expanded
 from cgcnn.provenance import code_digest
 
 ROOT = Path(workflow.basedir)
@@ -53,12 +54,20 @@ def from_root(path):
     return path if os.path.isabs(path) else os.path.relpath(ROOT / path, HERE)
 
 
+def source_paths():
+    """source.paths with their environment variables filled in."""
+    try:
+        return [expanded(path) for path in CONFIG.source.paths]
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def source_files(wildcards):
     """Every file that the source is made of, so that an edit of one is seen."""
     if CONFIG.source.name == "embedded":
         return [from_root("data/embedded/materials.parquet")]
     files = []
-    for path in CONFIG.source.paths:
+    for path in source_paths():
         if not (ROOT / path).exists():
             raise WorkflowError(f"source.paths: {path}: no such file or folder. Correct the path in the configuration.")
         inside = sorted(Path(path if os.path.isabs(path) else ROOT / path).glob("*"))

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 def section(folder: Path, **structures: Any) -> dict[str, Any]:
     return {
-        "source": {"name": "local", "paths": [folder.name], "columns": {}, "families": "auto"},
+        "source": {"name": "local", "paths": [folder.name], "columns": {}, "about": {}, "families": "auto"},
         "structures": {"lithium_niobate_type": "keep", "sample": {}, "sample_seed": 0} | structures,
         "targets": {"formation_energy_per_atom": "eV/atom"},
         "families": ["perovskite", "oxide"],
@@ -99,8 +99,25 @@ def test_version_of_a_local_source_is_its_content(folder: Path) -> None:
 
 def test_embedded_set_has_its_families() -> None:
     wanted = section(ROOT)
-    wanted["source"] = {"name": "embedded", "paths": [], "columns": {}, "families": "auto"}
+    wanted["source"] = {"name": "embedded", "paths": [], "columns": {}, "about": {}, "families": "auto"}
     structures, rejects, about = fetch(wanted, ROOT)
     found = families(structures)
     assert set(found) == {"perovskite", "oxide"} and len(rejects) == 0
     assert "not DFT" in str(about["label_method"])
+
+
+def test_what_the_user_says_of_the_data_is_written_down(folder: Path) -> None:
+    wanted = section(folder)
+    wanted["source"]["about"] = {"licence": "CC BY 4.0", "attribution": "A. Body (2001)"}
+    about = fetch(wanted, folder.parent)[2]
+    assert (about["licence"], about["attribution"], about["source"]) == ("CC BY 4.0", "A. Body (2001)", "local")
+
+
+def test_a_path_may_hold_environment_variables(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = section(folder)
+    wanted["source"]["paths"] = [f"$MY_CRYSTALS/{folder.name}"]
+    monkeypatch.setenv("MY_CRYSTALS", str(folder.parent))
+    assert len(fetch(wanted, Path("elsewhere"))[0])
+    monkeypatch.delenv("MY_CRYSTALS")
+    with pytest.raises(InputError, match=r"\$MY_CRYSTALS/.*: an environment variable in it is not set"):
+        fetch(wanted, folder.parent)

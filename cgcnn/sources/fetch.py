@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cgcnn.errors import InputError
+from cgcnn.paths import expanded
 from cgcnn.perovskites import Verdict, family, sample
 from cgcnn.sources import Entry, collect, embedded, local
 
@@ -35,9 +36,9 @@ def fetch(
         path = root / EMBEDDED_FILE
         entries, about = embedded.read(path, list(units)), embedded.about(path)
     else:
-        paths = [root / path for path in source["paths"]]
+        paths = [root / expanded(path) for path in source["paths"]]
         entries = local.read(paths, source["columns"], list(units))
-        about = {"source": "local", "source_version": _digest(paths), "licence": "the user's own"}
+        about = {"source": "local", "source_version": _digest(paths), "licence": "the user's own", **source["about"]}
     structures, rejects = collect(shown(entries), units)
     has_families = structures["family"].null_count < len(structures)
     if source["families"] == "topology" or (source["families"] == "auto" and not has_families):
