@@ -70,7 +70,7 @@ def put(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (put("graphs.cutoff", 20), "graphs.cutoff: Input should be less than 16 (found 20)"),
         (put("source.name", "embeded"), "source.name: Input should be 'embedded' or 'local' (found 'embeded')"),
         (put("source.name", "local"), "source: source local needs paths"),
-        (put("source.paths", ["a.csv"]), "source: paths and columns belong to source local"),
+        (put("source.paths", ["a.csv"]), "source: paths, columns and about belong to source local"),
         (put("tasks.family.positive", "garnet"), "families must hold the positive family"),
         (put("tasks.energy.positive", "perovskite"), "positive belongs to a task with target family"),
         (put("tasks", {}), "tasks: Dictionary should have at least 1 item"),
