@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cgcnn import __version__
+from cgcnn.commands import predict
 from cgcnn.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -34,6 +35,11 @@ def cgcnn(
     version: Annotated[bool, typer.Option("--version", callback=_show_version, help="Print the version.")] = False,
 ) -> None:
     """Crystal graph convolutional neural networks: predict, screen, explain, compare."""
+
+
+app.command()(predict.predict)
+app.command()(predict.embed)
+app.command()(predict.models)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from cgcnn.sources.structures import Materials, entries_of
 from cgcnn.tensors import PackedGraphs
 
 CONFIDENCE = 0.9  # of the intervals, unless told otherwise
+MOST_DISTANCE = 95.0  # percentile; a crystal farther out is outside the domain
 CHUNK, CHUNK_SITES = 1024, 20_000  # most crystals and sites at once in memory
 MOST_SITES = 65_535  # of one crystal: a neighbour's index has 16 bits
 
@@ -149,6 +150,41 @@ class Predictor:
         for chunk in self.chunks(entries):
             yield self.table(chunk, self.ask(chunk), confidence)
 
+    def embed_chunks(self, entries: Iterable[Entry], seed: int | None = None) -> Iterator[pd.DataFrame]:
+        """Tables of id, formula, embedding (F,), the pooled crystal features of one seed's network, and reason.
+
+        The networks of an ensemble have spaces of their own, which must not be mixed.
+
+        Raises:
+            InputError: there is no such seed.
+        """
+        seeds = list(self.models)
+        if seed is not None and seed not in seeds:
+            raise InputError(f"The model has no seed {seed}: it has {', '.join(map(str, seeds))}.")
+        return self._embed_chunks(entries, seeds[0] if seed is None else seed)
+
+    def _embed_chunks(self, entries: Iterable[Entry], seed: int) -> Iterator[pd.DataFrame]:
+        for chunk in self.chunks(entries):
+            vectors = [np.empty(0, dtype=np.float32)] * len(chunk.ids)
+            if chunk.graphs is not None:
+                _, pooled = predict_and_embed(self.models[seed], PackedGraphs(chunk.graphs, self.device))
+                for row, vector in zip(np.flatnonzero(chunk.usable), softplus(pooled).astype(np.float32), strict=True):
+                    vectors[row] = vector
+            formulas = chunk.spread_out(chunk.formulas(), "")
+            yield pd.DataFrame(
+                {"id": chunk.ids, "formula": formulas, "embedding": pd.Series(vectors), "reason": chunk.reasons}
+            )
+
+    def describe(self, confidence: float = CONFIDENCE) -> str:
+        """One line: what is predicted, by what, how sure."""
+        what = f"probability of {self.task['target']}" if self.kind == "classification" else self.task["target"]
+        unit = f" in {self.unit}" if self.unit else ""
+        sure = "no intervals: nothing is known of its validation"
+        if self.domain is not None:
+            sure = f"{100 * confidence:g} % intervals from {len(self.domain.scores)} validation materials"
+        seeds = "1 network" if len(self.models) == 1 else f"mean of {len(self.models)} networks"
+        return f"{self.task['name']}: {what}{unit}, {seeds}, {sure}."
+
     def chunks(self, entries: Iterable[Entry]) -> Iterator[Chunk]:
         """Entries, CHUNK or CHUNK_SITES at a time, as graphs."""
         ids: list[str] = []
@@ -196,6 +232,11 @@ class Predictor:
             empty: Any = "" if name in ("formula", "unseen_elements") else np.nan
             columns[name] = chunk.spread_out(known.get(name, empty), empty)
         return pd.DataFrame(columns)[list(COLUMNS)]
+
+
+def outside_domain(table: pd.DataFrame) -> pd.Series:
+    """Which rows of `predict` are of materials unlike all of the training materials."""
+    return (table["distance"] > MOST_DISTANCE) | (table["unseen_elements"] != "")
 
 
 def _reason(entry: Entry) -> str:

@@ -192,6 +192,8 @@ def rows_of(path: Path) -> Iterator[Row]:
         elif table_suffix(path):
             for number, fields in enumerate(_table_rows(path), start=1):
                 yield Row(f"{path.name} row {number}", fields)
+        elif Path(path.name.removesuffix(".gz")).suffix.lower() == ".json":
+            yield from _json_file_rows(path)
         else:
             yield from _ase_rows(path)
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def _cif_blocks(path: Path) -> list[str]:
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
     starts = [match.start() for match in _CIF_BLOCK.finditer(text)]
-    blocks = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    blocks = [text[start:end] for start, end in pairwise([*starts, len(text)])]
     return [block for block in blocks if "_atom_site_fract" in block]
 
 

@@ -1,0 +1,104 @@
+"""Tables of results, written as they come: CSV, JSON, JSON Lines or Parquet by suffix, text on the terminal."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cgcnn.errors import InputError
+from cgcnn.tables import atomic_path
+
+SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
+_DIGITS = 6  # significant, in text; float32 networks have no more
+_WIDTHS = {"id": 20, "formula": 16, "reason": 0}  # characters on the terminal; 0 is the rest of the line
+
+
+def check_suffix(path: Path | None) -> None:
+    """Refuse a file whose format nobody could tell, before anything is computed."""
+    if path is not None and path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: unknown format. End it with one of {', '.join(SUFFIXES)}.")
+
+
+def write(path: Path | None, tables: Iterable[pd.DataFrame], about: Mapping[str, object] | None = None) -> None:
+    """Write tables of equal columns one after the other; all of the file appears at the end, or nothing.
+
+    Numbers that are not known are empty in CSV and null in JSON and Parquet.
+
+    Args:
+        path: its suffix tells the format; None prints aligned text.
+        tables: at least one.
+        about: facts for the metadata of a Parquet file.
+    """
+    check_suffix(path)
+    if path is None:
+        _print(tables)
+        return
+    writer = {".csv": _csv, ".json": _json, ".jsonl": _json_lines, ".parquet": _parquet}[path.suffix.lower()]
+    with atomic_path(path) as temporary:
+        writer(temporary, tables, about or {})
+
+
+def _csv(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for number, table in enumerate(tables):
+            table.to_csv(file, index=False, header=number == 0, float_format=f"%.{_DIGITS}g", lineterminator="\n")
+
+
+def _json_lines(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in _objects(tables))
+
+
+def _json(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for number, line in enumerate(_objects(tables)):
+            file.write(("[\n" if number == 0 else ",\n") + line)
+        file.write("\n]\n")
+
+
+def _objects(tables: Iterable[pd.DataFrame]) -> Iterable[str]:
+    for table in tables:
+        for row in table.to_dict("records"):
+            yield json.dumps({str(key): _plain(value) for key, value in row.items()})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool) else [_plain(float(item)) for item in value]
+
+
+def _parquet(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object]) -> None:
+    writer = None
+    try:
+        for table in tables:
+            batch = pa.Table.from_pandas(table, preserve_index=False)
+            if writer is None:
+                facts = {key: json.dumps(about[key], sort_keys=True) for key in sorted(about)}
+                schema = batch.schema.with_metadata(facts)
+                writer = pq.ParquetWriter(path, schema, compression="zstd")
+            writer.write_table(batch.cast(writer.schema))
+    finally:
+        if writer is not None:
+            writer.close()
+
+
+def _print(tables: Iterable[pd.DataFrame], show: Callable[[str], None] = print) -> None:
+    for number, table in enumerate(tables):
+        if number == 0:
+            show("  ".join(_cell(name, name) for name in table.columns).rstrip())
+        for row in table.itertuples(index=False):
+            cells = zip(table.columns, row, strict=True)
+            show("  ".join(_cell(name, value) for name, value in cells).rstrip())
+
+
+def _cell(name: str, value: Any) -> str:
+    width = _WIDTHS.get(name, max(len(name), 9))
+    if isinstance(value, float):
+        return ("" if math.isnan(value) else f"{value:.4g}").rjust(width)
+    return str(value).ljust(width) if name in _WIDTHS or not isinstance(value, str) else str(value).rjust(width)

@@ -1,0 +1,163 @@
+"""Structures from anywhere: every format gives the same crystals, in order, and a bad file costs one row."""
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import ase.io
+import pandas as pd
+import pytest
+from conftest import cubic_perovskite, low_symmetry, rock_salt
+from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Structure
+
+from cgcnn.errors import InputError
+from cgcnn.sources import Entry
+from cgcnn.sources.structures import entries_of
+
+THREE = [cubic_perovskite(), rock_salt(), low_symmetry()]
+
+
+def cif(structure: Structure) -> str:
+    return str(structure.to(fmt="cif"))
+
+
+def table(path: Path, suffix: str) -> Path:
+    frame = pd.DataFrame({"id": ["a", "b", "a"], "cif": [cif(structure) for structure in THREE]})
+    path = path / f"three{suffix}"
+    if suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path)
+    return path
+
+
+def own_table(path: Path) -> Path:
+    path = path / "own.parquet"
+    rows = [
+        {
+            "lattice": s.lattice.matrix.ravel(),
+            "atomic_numbers": [site.specie.Z for site in s],
+            "frac_coords": s.frac_coords.ravel(),
+        }
+        for s in THREE
+    ]
+    pd.DataFrame(rows).to_parquet(path)
+    return path
+
+
+def file_of(path: Path, content: str, name: str) -> Path:
+    path = path / name
+    path.write_text(content)
+    return path
+
+
+def trajectory(path: Path) -> Path:
+    path = path / "run.extxyz"
+    ase.io.write(path, [structure.to_ase_atoms() for structure in THREE])
+    return path
+
+
+def folder(path: Path) -> Path:
+    """One in a file of its own, two deeper down."""
+    for name, structure in zip(("a", "b", "c"), THREE, strict=True):
+        (path / "in" / name).mkdir(parents=True)
+        structure.to(filename=str(path / "in" / name / "POSCAR"), fmt="poscar")
+    return path / "in"
+
+
+SOURCES: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
+    "csv": (lambda path: table(path, ".csv"), ["a", "b", "a"]),
+    "jsonl": (lambda path: table(path, ".jsonl"), ["a", "b", "a"]),
+    "parquet": (lambda path: table(path, ".parquet"), ["a", "b", "a"]),
+    "own parquet": (own_table, ["own-1", "own-2", "own-3"]),
+    "json": (
+        lambda path: file_of(path, json.dumps([s.as_dict() for s in THREE]), "list.json"),
+        ["list-1", "list-2", "list-3"],
+    ),
+    "blocks": (lambda path: file_of(path, "\n".join(map(cif, THREE)), "all.cif"), ["all-1", "all-2", "all-3"]),
+    "extxyz": (trajectory, ["run-1", "run-2", "run-3"]),
+    "folder": (folder, ["a/POSCAR", "b/POSCAR", "c/POSCAR"]),
+}
+
+
+def same(found: list[Entry], expected: list[Structure]) -> None:
+    assert len(found) == len(expected)
+    for entry, structure in zip(found, expected, strict=True):
+        assert isinstance(entry.structure, Structure), entry.structure
+        assert StructureMatcher(scale=False).fit(entry.structure, structure)
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_every_kind_gives_the_same_structures_in_order(kind: str, tmp_path: Path) -> None:
+    make, ids = SOURCES[kind]
+    found = list(entries_of(make(tmp_path)))
+    same(found, THREE)
+    assert [entry.material_id for entry in found] == ids
+
+
+@pytest.mark.parametrize("kind", [kind for kind in SOURCES if kind != "folder"])
+def test_standard_input_needs_no_name(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = SOURCES[kind][0](tmp_path).read_bytes()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    same(list(entries_of("-")), THREE)
+
+
+def test_a_poscar_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(rock_salt().to(fmt="poscar").encode())))
+    found = list(entries_of("-"))
+    same(found, [rock_salt()])
+    assert found[0].material_id == "stdin"
+
+
+def test_one_dictionary_and_a_compressed_file(tmp_path: Path) -> None:
+    one = file_of(tmp_path, json.dumps(rock_salt().as_dict()), "salt.json")
+    (tmp_path / "packed.cif.gz").write_bytes(gzip.compress(cif(rock_salt()).encode()))
+    found = list(entries_of([one, tmp_path / "packed.cif.gz"]))
+    same(found, [rock_salt()] * 2)
+    assert [entry.material_id for entry in found] == ["salt", "packed"]
+
+
+def test_objects_are_called_by_their_position() -> None:
+    found = list(entries_of([THREE[0], THREE[1].to_ase_atoms(), THREE[0]]))
+    same(found, [THREE[0], THREE[1], THREE[0]])
+    assert [entry.material_id for entry in found] == ["0", "1", "2"]
+
+
+def test_a_generator_of_structures_is_read_as_it_comes() -> None:
+    taken: list[int] = []
+
+    def endless() -> object:
+        while True:
+            taken.append(1)
+            yield THREE[1]
+
+    found = entries_of(endless())  # type: ignore[arg-type]
+    same([next(found), next(found)], [THREE[1]] * 2)
+    assert len(taken) == 2
+
+
+def test_a_bad_file_costs_one_row(tmp_path: Path) -> None:
+    file_of(tmp_path, cif(THREE[0]), "a.cif")
+    file_of(tmp_path, "nothing", "b.cif")
+    file_of(tmp_path, "", "c.cif")
+    file_of(tmp_path, "what,ever\n1,2\n", "d.csv")
+    file_of(tmp_path, '{"id": "e"}\n{', "e.jsonl")
+    file_of(tmp_path, "notes", "f.txt")
+    file_of(tmp_path, cif(THREE[1]), "g.cif")
+    found = list(entries_of(tmp_path))
+    good = [entry for entry in found if isinstance(entry.structure, Structure)]
+    assert [entry.material_id for entry in good] == ["a", "g"]
+    reasons = {entry.material_id: str(entry.structure) for entry in found if isinstance(entry.structure, str)}
+    assert list(reasons) == ["b", "c", "d-1", "e", "f"] or list(reasons) == ["b", "c", "d-1", "e", "e", "f"]
+    assert "unparsable" in reasons["b"] and "empty" in reasons["c"] and "what, ever" in reasons["d-1"]
+
+
+def test_a_path_that_does_not_exist_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.cif: no such file"):
+        entries_of([file_of(tmp_path, cif(THREE[0]), "a.cif"), tmp_path / "nowhere.cif"])
