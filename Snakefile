@@ -1,4 +1,5 @@
-configfile: "config.yaml"
+# From the root, also inside a job, which starts in the folder of its run.
+configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
@@ -6,6 +7,7 @@ include: "rules/fetch.smk"
 include: "rules/graphs.smk"
 include: "rules/train.smk"
 include: "rules/report.smk"
+include: "rules/doctor.smk"
 
 
 rule all:
@@ -19,4 +21,8 @@ rule all:
 
 
 onsuccess:
-    print(f"The report: {HERE}/results/report/index.html")
+    if Path(DIAGNOSIS).exists():
+        print(Path(DIAGNOSIS).read_text(encoding="utf-8"))
+        Path(DIAGNOSIS).unlink()
+    else:
+        print(f"The report: {HERE}/results/report/index.html")

@@ -69,7 +69,7 @@ def card_path(path: Path) -> Path:
 
 
 class Checkpoint:
-    """Where one training keeps its state between epochs, so that it can be stopped at any time.
+    """Where one training keeps its state, so that it can be stopped at any time and goes on from its last whole epoch.
 
     Args:
         path: file of this training alone.
@@ -80,17 +80,24 @@ class Checkpoint:
     def __init__(self, path: Path, training: str, every: float) -> None:
         self.path, self.training, self.every = path, training, every
         self._written = time.monotonic()
+        self._latest: TrainState | None = None  # not yet on disk
 
     def after_epoch(self, state: TrainState, snapshot: Callable[[], TrainState]) -> None:
-        """For `training.train`: keep the state if it is time, or if the training is done."""
-        if not state.finished and time.monotonic() - self._written < self.every:
+        """For `training.train`: remember the state; write it if it is time, or if the training is done."""
+        self._latest = snapshot()
+        if state.finished or time.monotonic() - self._written >= self.every:
+            self.write()
+
+    def write(self) -> None:
+        """Write the state of the last whole epoch, unless it is on disk; may interrupt itself (signals)."""
+        latest = self._latest
+        if latest is None:
             return
-        full = snapshot()
-        facts = {name: value for name, value in vars(full).items() if name != "tensors"} | {"training": self.training}
+        facts = {name: value for name, value in vars(latest).items() if name != "tensors"} | {"training": self.training}
         with atomic_path(self.path) as temporary:
-            tensors = {name: value.cpu() for name, value in full.tensors.items()}
+            tensors = {name: value.cpu() for name, value in latest.tensors.items()}
             temporary.write_bytes(save(tensors, {"state": json.dumps(facts)}))
-        self._written = time.monotonic()
+        self._written, self._latest = time.monotonic(), None
 
     def load(self) -> TrainState | None:
         """The state that was kept, or None where there is none of this very training; a damaged one costs only time."""

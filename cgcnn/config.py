@@ -144,6 +144,7 @@ class Execution(Section):
     workers: PositiveInt
     threads: PositiveInt
     checkpoint_seconds: PositiveInt
+    longest_job: PositiveInt
 
 
 class Config(Section):

@@ -22,7 +22,7 @@ from cgcnn.errors import InputError
 SCHEMA_VERSION = 1
 _COMPRESSION = {"compression": "zstd", "compression_level": 9}
 _LISTS = (pa.ListType, pa.FixedSizeListType)
-CHUNK = 1024  # crystals in a row group, and at once in memory of a process that builds graphs
+CHUNK = 1024  # rows in a row group, and crystals at once in memory of a process that builds graphs
 
 
 def _field(name: str, kind: pa.DataType, unit: str = "", nullable: bool = False) -> pa.Field:
@@ -122,7 +122,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 def write_table(path: Path, table: pa.Table, schema: pa.Schema, about: Mapping[str, object]) -> None:
     """Write `table` under `schema`, sorted by material_id, with the facts of `about` in its metadata."""
     keys = [(name, "ascending") for name in ("material_id", "model", "seed") if name in schema.names]
-    write_batches(path, table.cast(schema).sort_by(keys).to_batches(), schema, about)
+    write_batches(path, table.cast(schema).sort_by(keys).combine_chunks().to_batches(CHUNK), schema, about)
 
 
 def write_batches(
@@ -202,10 +202,14 @@ def read_crystals(path: Path, shard: int, n_shards: int) -> tuple[int, Iterator[
 
 
 def _rows(path: Path, first: int, last: int) -> Iterator[pa.RecordBatch]:
-    """Rows `first` to `last` of a structures table, at most CHUNK at once."""
-    start = 0
+    """Rows `first` to `last` of a structures table, at most CHUNK at once. Row groups without any are not read."""
     with pq.ParquetFile(path) as file:
-        for rows in file.iter_batches(CHUNK, columns=["material_id", "lattice", "atomic_numbers", "frac_coords"]):
+        sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        starts = offsets(np.array(sizes, dtype=np.int64))
+        touched = [group for group in range(len(sizes)) if starts[group] < last and starts[group + 1] > first]
+        start = int(starts[touched[0]]) if touched else 0
+        columns = ["material_id", "lattice", "atomic_numbers", "frac_coords"]
+        for rows in file.iter_batches(CHUNK, row_groups=touched, columns=columns):
             skipped, wanted = max(first - start, 0), min(last - start, len(rows))
             if skipped < wanted:
                 yield rows.slice(skipped, wanted - skipped)

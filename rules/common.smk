@@ -7,6 +7,7 @@ script and of all of cgcnn that it imports) changes, or the content of an input.
 import json
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def as_json(section):
 
 # Scripts run under the Python that runs Snakemake. Libraries below torch take one thread; training sets its own.
 shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH OMP_NUM_THREADS=1; ")
+
+
+# Slurm warns training with SIGUSR1 before its time is over. Snakemake, which runs it inside the job, must not die of that.
+signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
+def memory(base, per_input):
+    """Megabytes that a job asks for: `base`, and `per_input` times its input; twice as many at each further attempt."""
+    return lambda wildcards, input, attempt: round((base + per_input * input.size_mb) * 2 ** (attempt - 1))
+
+
+def minutes(base, per_input):
+    """Minutes that a job asks for: `base`, and `per_input` for each megabyte of input, up to the longest allowed."""
+    return lambda wildcards, input: min(round(base + per_input * input.size_mb), 60 * CONFIG.execution.longest_job)
 
 
 def script(name):

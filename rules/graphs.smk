@@ -9,6 +9,9 @@ rule graphs:
     benchmark:
         "logs/benchmarks/graphs/{shard}.tsv"
     threads: CONFIG.execution.workers
+    resources:
+        mem_mb=memory(4000, 5),
+        runtime=minutes(15, 2 / CONFIG.graphs.shards),
     params:
         section=as_json(CONFIG.graphs),
         script=script("graphs.py"),

@@ -35,6 +35,8 @@ rule train:
         "logs/benchmarks/train/{task}/{split}/{variant}.tsv"
     threads: CONFIG.execution.threads
     resources:
+        mem_mb=memory(6000, 300),
+        runtime=minutes(30, 0.03 * CONFIG.train.epochs * len(CONFIG.train.seeds)),
         device=CONFIG.execution.device,
         checkpoint_seconds=CONFIG.execution.checkpoint_seconds,
     params:
@@ -65,6 +67,8 @@ rule predict:
     benchmark:
         "logs/benchmarks/predict/{task}/{split}.tsv"
     resources:
+        mem_mb=memory(4000, 300),
+        runtime=minutes(20, 0.1 * len(CONFIG.train.seeds)),
         device=CONFIG.execution.device,
     params:
         section=lambda w: as_json({"unit": CONFIG.tasks[w.task].unit, "variants": list(CONFIG.variants)}),
@@ -88,6 +92,9 @@ rule baselines:
         "logs/baselines/{task}/{split}.log",
     benchmark:
         "logs/benchmarks/baselines/{task}/{split}.tsv"
+    resources:
+        mem_mb=memory(4000, 50),
+        runtime=minutes(30, 2),
     params:
         section=lambda w: as_json(
             {"task": CONFIG.tasks[w.task], "baselines": CONFIG.baselines, "seeds": CONFIG.train.seeds}

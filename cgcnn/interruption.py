@@ -1,0 +1,121 @@
+"""Being stopped: what a training does on a signal, and how two copies of one job keep out of each other's way.
+
+A batch system sends SIGTERM before it ends a job (time limit, preemption, scancel), and SIGUSR1 earlier where asked to.
+"""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+import psutil
+from filelock import FileLock, Timeout
+
+log = logging.getLogger("cgcnn")
+
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+_PATIENCE = 20  # seconds that child processes have to write their state
+
+
+@contextmanager
+def saving_on_signals(save: Callable[[], None]) -> Iterator[None]:
+    """Inside, SIGUSR1 calls `save` and goes on; SIGTERM calls `save` and ends the process.
+
+    `save` is called between two steps of Python, wherever the program is. Outside of the main thread nothing is
+    changed, for Python brings signals to the main thread alone.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        save()
+        if number == signal.SIGTERM:
+            _die()
+
+    with _handled_by(handle):
+        yield
+
+
+@contextmanager
+def children_stop_first() -> Iterator[None]:
+    """Inside, SIGTERM is passed on to child processes, which save, before it ends this one.
+
+    SIGUSR1 is left to the children: a batch system sends it to every process of a job.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGTERM:
+            children = psutil.Process().children(recursive=True)
+            for child in children:
+                with suppress(psutil.NoSuchProcess):
+                    child.terminate()
+            psutil.wait_procs(children, timeout=_PATIENCE)
+            _die()
+
+    with _handled_by(handle):
+        yield
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Inside, no other process works on `folder`: another copy waits here until this one is done or dead.
+
+    The lock lies beside the folder and is the operating system's (flock), so that a killed process leaves none behind.
+    Who waits says so, see `awaited`. Where the file system knows no locks, nothing is locked, and the log says so.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.parent / f"{folder.name}.lock", poll_interval=1, fallback_to_soft=False)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("Another copy of this job is at work (%s). Waiting for it, to go on from what it did.", folder)
+            with _announced(folder):
+                lock.acquire()
+    except OSError as error:
+        log.warning(
+            "%s: no locks on this file system (%s); two copies of one job may do the work twice.", folder, error
+        )
+        yield
+        return
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held; who waits for it takes a new one
+        lock.release()
+
+
+def awaited(folder: Path) -> bool:
+    """Whether another copy of this job waits for what is in `folder`."""
+    return any(folder.parent.glob(f"{folder.name}.waiting-*"))
+
+
+@contextmanager
+def _announced(folder: Path) -> Iterator[None]:
+    mark = folder.parent / f"{folder.name}.waiting-{os.uname().nodename}-{os.getpid()}"
+    mark.touch()
+    try:
+        yield
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _die() -> None:
+    """End this process as the signal would have."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
