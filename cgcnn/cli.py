@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cgcnn import __version__
-from cgcnn.commands import predict
+from cgcnn.commands import explain, predict
 from cgcnn.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -40,6 +40,7 @@ def cgcnn(
 app.command()(predict.predict)
 app.command()(predict.embed)
 app.command()(predict.models)
+app.command()(explain.explain)
 
 
 if __name__ == "__main__":

@@ -193,7 +193,7 @@ class Predictor:
         n_sites = 0
         for entry in entries:
             ids.append(entry.material_id)
-            reasons.append(_reason(entry))
+            reasons.append(why_not(entry))
             if not reasons[-1]:
                 assert isinstance(entry.structure, Structure)
                 structures.append(entry.structure)
@@ -205,7 +205,7 @@ class Predictor:
             yield self._chunk(ids, reasons, structures)
 
     def _chunk(self, ids: list[str], reasons: list[str], structures: list[Structure]) -> Chunk:
-        graphs = crystal_graphs([_crystal(structure) for structure in structures], self.rule) if structures else None
+        graphs = crystal_graphs([crystal_of(structure) for structure in structures], self.rule) if structures else None
         return Chunk(ids, reasons, structures, graphs)
 
     def ask(self, chunk: Chunk) -> Answers | None:
@@ -239,13 +239,15 @@ def outside_domain(table: pd.DataFrame) -> pd.Series:
     return (table["distance"] > MOST_DISTANCE) | (table["unseen_elements"] != "")
 
 
-def _reason(entry: Entry) -> str:
+def why_not(entry: Entry) -> str:
+    """Why there is no prediction of an entry; empty if there can be one."""
     structure = entry.structure
     if isinstance(structure, Structure) and len(structure) > MOST_SITES:
         return f"{len(structure)} sites, more than {MOST_SITES}"
     return unusable(entry) or ""
 
 
-def _crystal(structure: Structure) -> Crystal:
+def crystal_of(structure: Structure) -> Crystal:
+    """What its graph is built from."""
     numbers = np.array([site.specie.Z for site in structure], dtype=np.uint8)
     return Crystal(structure.lattice.matrix, structure.frac_coords, numbers)
