@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cgcnn import __version__
-from cgcnn.commands import explain, predict
+from cgcnn.commands import explain, predict, screen
 from cgcnn.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -41,6 +41,7 @@ app.command()(predict.predict)
 app.command()(predict.embed)
 app.command()(predict.models)
 app.command()(explain.explain)
+app.command()(screen.screen)
 
 
 if __name__ == "__main__":
