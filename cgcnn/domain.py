@@ -72,9 +72,7 @@ class Domain:
         The share of the validation residuals that would carry the prediction there: the conformal predictive
         distribution without its smoothing (Vovk et al., Mach. Learn. 108, 445, 2019).
         """
-        below_high = np.searchsorted(self.scores, high - prediction, side="right")
-        below_low = np.searchsorted(self.scores, low - prediction, side="left")
-        return (below_high - below_low) / len(self.scores)
+        return probability_between(self.scores, prediction, low, high)
 
     def scaled(self, embeddings: Sequence[Floats]) -> NDArray[np.float32]:
         """Embeddings (n, F) of all seeds side by side, (n, D), each feature over its deviation in training."""
@@ -94,6 +92,13 @@ class Domain:
     def unseen(self, atomic_numbers: NDArray[Any]) -> str:
         """Symbols of the elements that no training material holds, separated by spaces."""
         return " ".join(SYMBOLS[z] for z in np.unique(atomic_numbers) if self.elements[z] == 0)
+
+
+def probability_between(residuals: Floats, prediction: Floats, low: float, high: float) -> Floats:
+    """Share (n,) of the residuals (V,), ascending, that carry a prediction (n,) into [low, high]."""
+    below_high = np.searchsorted(residuals, high - prediction, side="right")
+    below_low = np.searchsorted(residuals, low - prediction, side="left")
+    return (below_high - below_low) / len(residuals)
 
 
 def measure(

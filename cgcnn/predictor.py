@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from pymatgen.core import Structure
+from scipy.stats import laplace
 
 from cgcnn import published
 from cgcnn.arrays import Crystal, CrystalGraphs
@@ -175,6 +176,24 @@ class Predictor:
                 {"id": chunk.ids, "formula": formulas, "embedding": pd.Series(vectors), "reason": chunk.reasons}
             )
 
+    def probability_between(self, prediction: np.ndarray, low: float, high: float) -> np.ndarray:
+        """Probability (n,) that the property lies in [low, high], for predictions (n,).
+
+        From the validation residuals; of a published model from Laplace-distributed errors with the paper's MAE; of a
+        classification it is the sum of the probabilities of the classes in there.
+
+        Raises:
+            InputError: nothing is known of the model's errors.
+        """
+        if self.kind == "classification":
+            return prediction * (low <= 1 <= high) + (1 - prediction) * (low <= 0 <= high)
+        if self.domain is not None:
+            return self.domain.probability_between(prediction, low, high)
+        scale = published.PAPER_MAE.get(self.task["name"])
+        if scale is None:
+            raise InputError(f"{self.task['name']}: nothing is known of its errors. Take a model with a domain file.")
+        return laplace.cdf(high, prediction, scale) - laplace.cdf(low, prediction, scale)
+
     def describe(self, confidence: float = CONFIDENCE) -> str:
         """One line: what is predicted, by what, how sure."""
         what = f"probability of {self.task['target']}" if self.kind == "classification" else self.task["target"]
@@ -193,19 +212,20 @@ class Predictor:
         n_sites = 0
         for entry in entries:
             ids.append(entry.material_id)
-            reasons.append(_reason(entry))
+            reasons.append(why_not(entry))
             if not reasons[-1]:
                 assert isinstance(entry.structure, Structure)
                 structures.append(entry.structure)
                 n_sites += len(entry.structure)
             if len(ids) >= CHUNK or n_sites >= CHUNK_SITES:
-                yield self._chunk(ids, reasons, structures)
+                yield self.with_graphs(ids, reasons, structures)
                 ids, reasons, structures, n_sites = [], [], [], 0
         if ids:
-            yield self._chunk(ids, reasons, structures)
+            yield self.with_graphs(ids, reasons, structures)
 
-    def _chunk(self, ids: list[str], reasons: list[str], structures: list[Structure]) -> Chunk:
-        graphs = crystal_graphs([_crystal(structure) for structure in structures], self.rule) if structures else None
+    def with_graphs(self, ids: list[str], reasons: list[str], structures: list[Structure]) -> Chunk:
+        """A chunk with graphs such as this model was trained with."""
+        graphs = crystal_graphs([crystal_of(structure) for structure in structures], self.rule) if structures else None
         return Chunk(ids, reasons, structures, graphs)
 
     def ask(self, chunk: Chunk) -> Answers | None:
@@ -239,13 +259,15 @@ def outside_domain(table: pd.DataFrame) -> pd.Series:
     return (table["distance"] > MOST_DISTANCE) | (table["unseen_elements"] != "")
 
 
-def _reason(entry: Entry) -> str:
+def why_not(entry: Entry) -> str:
+    """Why there is no prediction of an entry; empty if there can be one."""
     structure = entry.structure
     if isinstance(structure, Structure) and len(structure) > MOST_SITES:
         return f"{len(structure)} sites, more than {MOST_SITES}"
     return unusable(entry) or ""
 
 
-def _crystal(structure: Structure) -> Crystal:
+def crystal_of(structure: Structure) -> Crystal:
+    """What its graph is built from."""
     numbers = np.array([site.specie.Z for site in structure], dtype=np.uint8)
     return Crystal(structure.lattice.matrix, structure.frac_coords, numbers)

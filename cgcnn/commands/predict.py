@@ -103,18 +103,27 @@ class Counts:
 
     def over(self, tables: "Iterable[pd.DataFrame]") -> "Iterator[pd.DataFrame]":
         """The same tables, counted."""
-        from cgcnn.errors import InputError
         from cgcnn.predictor import outside_domain
         from cgcnn.stage import progress
 
         with progress(None, "structures") as bar:
             for table in tables:
-                self.total += len(table)
-                self.failed += int((table["reason"] != "").sum())
+                self.add(len(table), int((table["reason"] != "").sum()))
                 if "distance" in table:
                     self.outside += int(outside_domain(table).sum())
                 bar.update(len(table))
                 yield table
+        self.require_any()
+
+    def add(self, total: int, failed: int) -> None:
+        """Count some more."""
+        self.total += total
+        self.failed += failed
+
+    def require_any(self) -> None:
+        """Refuse files without any structure."""
+        from cgcnn.errors import InputError
+
         if not self.total:
             raise InputError("The files hold no structure. Give CIF, POSCAR, extXYZ, JSON, CSV or Parquet files.")
 

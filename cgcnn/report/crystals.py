@@ -1,0 +1,64 @@
+"""Crystals on a page: what the script that draws them takes, and the page around it."""
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from itertools import product
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from pymatgen.core import Structure
+
+from cgcnn.elements import properties
+
+_TEMPLATES = files("cgcnn.report") / "templates"
+_SPHERE = 0.45  # of the covalent radius, so that one sees through the crystal
+_UNKNOWN_RADIUS = 150.0  # pm, for the few heaviest elements
+_ON_FACE = 0.02  # fractional; an atom so near a face is drawn on the opposite one, too
+_LOW, _MIDDLE, _HIGH = (43, 131, 186), (245, 245, 242), (230, 97, 1)  # diverging, told apart by the colour-blind
+
+
+def render(template: str, **content: Any) -> str:
+    """A page of one of the templates, with everything it needs inside."""
+    environment = Environment(
+        autoescape=True,
+        loader=PackageLoader("cgcnn.report"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
+    script = Markup((_TEMPLATES / "crystal.js").read_text(encoding="utf-8"))
+    return environment.get_template(template).render(style=style, script=script, **content)
+
+
+def drawing(structure: Structure, colours: Sequence[str]) -> str:
+    """JSON of a crystal for `crystal.js`: its cell (Å), and every site in it with radius (Å), colour and label."""
+    radii = properties()["covalent radius"]
+    sites = []
+    for site, colour in zip(structure, colours, strict=True):
+        radius = radii[site.specie.Z] if np.isfinite(radii[site.specie.Z]) else _UNKNOWN_RADIUS
+        frac = site.frac_coords - np.floor(site.frac_coords + _ON_FACE / 2)
+        for image in product(*([0.0, 1.0] if x < _ON_FACE else [0.0] for x in frac)):
+            xyz = structure.lattice.get_cartesian_coords(frac + np.array(image))
+            sites.append(
+                {
+                    "xyz": [round(float(x), 3) for x in xyz],
+                    "radius": round(_SPHERE * float(radius) / 100, 3),
+                    "colour": colour,
+                    "label": site.specie.symbol,
+                }
+            )
+    return json.dumps({"cell": np.round(structure.lattice.matrix, 4).tolist(), "sites": sites})
+
+
+def diverging(values: np.ndarray) -> list[str]:
+    """A colour each: blue for the most negative, near white for 0, orange for the most positive."""
+    largest = float(np.abs(values).max()) or 1.0
+    return [_mixed(_HIGH if value > 0 else _LOW, abs(float(value)) / largest) for value in values]
+
+
+def _mixed(colour: tuple[int, int, int], share: float) -> str:
+    return "#" + "".join(f"{round(m + share * (c - m)):02x}" for c, m in zip(colour, _MIDDLE, strict=True))

@@ -1,0 +1,36 @@
+"""The page of `cgcnn explain`: each structure in 3-D, its sites coloured by what they contribute."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from cgcnn.report import crystals
+
+if TYPE_CHECKING:
+    from cgcnn.explain import Explanation
+
+
+def render(model: str, unit: str, explanations: "Sequence[Explanation]", left_out: int = 0) -> str:
+    """One HTML text that needs nothing else. `left_out`: structures that are not among the explanations."""
+    base = explanations[0].base if explanations else float("nan")
+    return crystals.render(
+        "explain.html",
+        title=f"What {model} sees in each site",
+        unit=unit,
+        base=base,
+        materials=[_material(explanation) for explanation in explanations],
+        left_out=left_out,
+    )
+
+
+def _material(explanation: "Explanation") -> dict[str, Any]:
+    structure, contributions = explanation.structure, explanation.contributions
+    assert structure is not None and contributions is not None
+    colours = crystals.diverging(contributions)
+    rows = explanation.table().to_dict("records")
+    return {
+        "id": explanation.material_id,
+        "formula": structure.composition.reduced_formula,
+        "prediction": explanation.prediction,
+        "drawing": crystals.drawing(structure, colours),
+        "sites": [{**row, "colour": colour} for row, colour in zip(rows, colours, strict=True)],
+    }

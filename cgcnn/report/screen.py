@@ -1,0 +1,54 @@
+"""The page of the screening: a card for each of the best candidates, and what the hindsight proof says."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from ase.data.colors import jmol_colors
+
+from cgcnn.report import crystals
+
+if TYPE_CHECKING:
+    from cgcnn.screening import Screened, Want
+
+
+def render(screened: "Screened", wants: "Sequence[Want]", hindsight: Mapping[str, Any] | None = None) -> str:
+    """One HTML text that needs nothing else."""
+    table = screened.table
+    return crystals.render(
+        "screen.html",
+        title="Screening: " + ", ".join(want.describe() for want in wants),
+        models=[want.predictor.describe() for want in wants],
+        n=len(table),
+        n_failed=int((table["reason"] != "").sum()),
+        n_new=int((~table["known"] & (table["reason"] == "")).sum()),
+        expected=float(table["probability"].sum()),
+        cards=[_card(screened, row, wants) for row in screened.structures],
+        trials=[_trial(trial) for trial in hindsight["trials"]] if hindsight else [],
+        task=hindsight["settings"]["task"] if hindsight else {},
+    )
+
+
+def _card(screened: "Screened", row: int, wants: "Sequence[Want]") -> dict[str, Any]:
+    structure = screened.structures[row]
+    facts: dict[str, Any] = {str(key): value for key, value in screened.table.loc[row].items()}
+    colours = ["#" + "".join(f"{round(255 * x):02x}" for x in jmol_colors[site.specie.Z]) for site in structure]
+    return {
+        **facts,
+        "rank": row + 1,
+        "drawing": crystals.drawing(structure, colours),
+        "has_factors": "tau" in facts and not pd.isna(facts["tau"]),
+        "properties": [
+            {
+                "name": want.name.replace("_", " "),
+                "unit": want.predictor.unit,
+                **{key: facts[f"{want.name}_{key}"] for key in ("spread", "lower", "upper", "probability", "distance")},
+                "prediction": facts[want.name],
+            }
+            for want in wants
+        ],
+    }
+
+
+def _trial(trial: Mapping[str, Any]) -> dict[str, Any]:
+    return {**trial["trial"], **trial["summary"], "draws": len(trial["draws"])}
