@@ -13,8 +13,14 @@ include: "rules/doctor.smk"
 rule all:
     default_target: True
     input:
+        "data/structures.parquet",
+        "data/rejects.parquet",
+        GRAPHS,
         "results/report/index.html",
+        "results/provenance.json",
         of_each_contest(of_each_variant(f"{RESULT}/model.safetensors")),
+        of_each_contest(of_each_variant(f"{RESULT}/model.json")),
+        of_each_contest(of_each_variant(f"{RESULT}/history.json")),
         of_each_contest(of_each_variant(f"{RESULT}/domain.safetensors")),
         of_each_contest(of_each_model(f"{CONTEST}/{{model}}/predictions.parquet")),
         of_each_contest(f"{CONTEST}/metrics.json"),

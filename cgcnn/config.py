@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from cgcnn.errors import InputError
+from cgcnn.tables import STRUCTURES
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
@@ -40,7 +41,7 @@ Unique = AfterValidator(_each_once)
 class Section(BaseModel):
     """A mapping of config.yaml that refuses keys that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Source(Section):
@@ -87,13 +88,18 @@ class Split(Section):
 
 class Task(Section):
     kind: Literal["regression", "classification"]
-    target: str
+    target: Annotated[str, Field(min_length=1)]
     unit: str = ""
     families: list[str] = []
     positive: str | None = None
 
     @model_validator(mode="after")
     def _families_make_classes(self) -> "Task":
+        if self.target in STRUCTURES.names and self.target != "family":
+            raise ValueError(
+                f"target {self.target} is a column that the structures have anyway; give yours another name "
+                "(source.columns maps it to the file's)"
+            )
         if self.target == "family":
             if self.kind != "classification" or self.positive is None:
                 raise ValueError("a task with target family is a classification and says which family is positive")
@@ -174,6 +180,14 @@ class Config(Section):
         for task in self.tasks.values():
             if units.setdefault(task.target, task.unit) != task.unit:
                 raise ValueError(f"tasks: target {task.target} has two units, {units[task.target]} and {task.unit}")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_read(self) -> "Config":
+        known = ["material_id", "structure", "family", *self.target_units()]
+        for name in self.source.columns:
+            if name not in known:
+                raise ValueError(f"source.columns: {name} is nothing that is read; that would be {', '.join(known)}")
         return self
 
     def target_units(self) -> dict[str, str]:

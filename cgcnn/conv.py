@@ -104,8 +104,8 @@ class WeightedBatchNorm(nn.BatchNorm1d):
 
     @torch.no_grad()
     def track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        """Move the running statistics towards mean and (biased) variance (F,) of `count` rows."""
-        momentum = self.momentum or 0.0
+        """Move the running statistics towards mean and (biased) variance (F,) of `count` rows, if there are any."""
+        momentum = (count > 0).to(mean.dtype) * (self.momentum or 0.0)
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, momentum)
         self.running_var.lerp_(variance * (count / (count - 1).clamp(min=1)), momentum)

@@ -51,7 +51,7 @@ def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images
     hits = _search(crystals, n_sites, rule)
     centre = _centres(hits, n_sites)  # (E0,)
     neighbour, distance = (np.concatenate([hit[k] for hit in hits]) for k in (1, 3))
-    image = np.concatenate([hit[2] for hit in hits]).astype(np.int8) if keep_images else None  # (E0, 3)
+    image = np.concatenate([hit[2] for hit in hits]).astype(np.int16) if keep_images else None  # (E0, 3)
     if rule.ties == "cut":
         kept = _first_come(centre, distance, rule.max_neighbours)
         centre, neighbour, distance = centre[kept], neighbour[kept], distance[kept]

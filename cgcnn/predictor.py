@@ -26,7 +26,6 @@ from cgcnn.tensors import PackedGraphs
 CONFIDENCE = 0.9  # of the intervals, unless told otherwise
 MOST_DISTANCE = 95.0  # percentile; a crystal farther out is outside the domain
 CHUNK, CHUNK_SITES = 1024, 20_000  # most crystals and sites at once in memory
-MOST_SITES = 65_535  # of one crystal: a neighbour's index has 16 bits
 
 #: Columns of what `predict` returns; docs say what each means.
 COLUMNS = ("id", "formula", "prediction", "spread", "lower", "upper", "distance", "unseen_elements", "reason")
@@ -261,9 +260,6 @@ def outside_domain(table: pd.DataFrame) -> pd.Series:
 
 def why_not(entry: Entry) -> str:
     """Why there is no prediction of an entry; empty if there can be one."""
-    structure = entry.structure
-    if isinstance(structure, Structure) and len(structure) > MOST_SITES:
-        return f"{len(structure)} sites, more than {MOST_SITES}"
     return unusable(entry) or ""
 
 

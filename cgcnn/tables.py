@@ -63,7 +63,7 @@ GRAPHS = pa.schema(
         _field("neighbour", pa.list_(pa.uint16())),  # site index at the other end
         _field("distance", pa.list_(pa.float32()), "Å"),
         _field("multiplicity", pa.list_(pa.uint16())),  # equal edges: same pair, same distance
-        _field("image", pa.list_(pa.int8()), "lattice vectors", nullable=True),  # 3 a neighbour, equal edges in turn
+        _field("image", pa.list_(pa.int16()), "lattice vectors", nullable=True),  # 3 a neighbour, equal edges in turn
     ]
 )
 

@@ -118,6 +118,11 @@ def train(
             losses.append(loss.detach())
         train_loss = _finite(torch.stack(losses), order, n_batches, data, state.epoch, seed)
         score, error = evaluate(model, graphs, data, data.validation, settings)
+        if not math.isfinite(score):
+            raise InputError(
+                f"The validation loss is {score} after epoch {state.epoch + 1} (seed {seed}). "
+                "Look at the targets of the validation materials, or lower train.lr."
+            )
         state.epoch += 1
         state.history.append(
             {

@@ -4,6 +4,7 @@ A job runs again when its `section` (the part of the configuration that it reads
 script and of all of cgcnn that it imports) changes, or the content of an input. The section `execution` is in neither.
 """
 
+import hashlib
 import json
 import os
 import shlex
@@ -88,6 +89,15 @@ def source_files(wildcards):
         inside = sorted(Path(path if os.path.isabs(path) else ROOT / path).glob("*"))
         files += [from_root(os.path.join(path, file.name)) for file in inside if file.is_file()] or [from_root(path)]
     return files
+
+
+def content_of(files):
+    """Digest of files that others write: Snakemake does not look into one that is older than what was made of it."""
+    digest = hashlib.sha256()
+    for file in files:
+        with open(file, "rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 def of_each_contest(pattern):

@@ -11,7 +11,7 @@ rule fetch:
         "logs/benchmarks/fetch.tsv"
     localrule: True
     params:
-        section=as_json(
+        section=lambda w: as_json(
             {
                 "source": CONFIG.source,
                 "structures": CONFIG.structures,
@@ -19,6 +19,7 @@ rule fetch:
                 "families": sorted({family for task in CONFIG.tasks.values() for family in task.families}),
             }
         ),
+        content=lambda w, input: content_of(input.files),
         script=script("fetch.py"),
         code=code_of("fetch.py"),
         root=lambda wildcards: from_root("."),

@@ -13,7 +13,7 @@ rule graphs:
         mem_mb=memory(4000, 5),
         runtime=minutes(15, 2 / CONFIG.graphs.shards),
     params:
-        section=as_json(CONFIG.graphs),
+        section=lambda w: as_json(CONFIG.graphs),
         script=script("graphs.py"),
         code=code_of("graphs.py"),
     shell:

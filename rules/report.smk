@@ -11,9 +11,9 @@ rule provenance:
         "logs/provenance.log",
     localrule: True
     params:
-        section=as_json(CONFIG.model_dump(exclude={"execution"})),
+        section=lambda w: as_json(CONFIG.model_dump(exclude={"execution"})),
         script=script("provenance.py"),
-        code=as_json({stage: code_of(stage) for stage in STAGES}),
+        code=lambda w: as_json({stage: code_of(stage) for stage in STAGES}),
     shell:
         "python {params.script} --section {params.section:q} --code {params.code:q}"
         " --provenance {output.provenance} --log {log}"
@@ -36,7 +36,7 @@ rule report:
         "logs/report.log",
     localrule: True
     params:
-        section=as_json(
+        section=lambda w: as_json(
             {
                 "report": CONFIG.report,
                 "tasks": CONFIG.tasks,

@@ -78,6 +78,13 @@ def put(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (put("run", "../elsewhere"), "run: String should match pattern"),
         (put("variants.mean", {"conv": "none"}), "variants: mean is the name of a baseline"),
         (put("train", 5), "train: Input should be a valid dictionary"),
+        (put("train.gradient_clip", float("inf")), "train.gradient_clip: Input should be a finite number"),
+        (put("tasks.energy.target", "n_sites"), "tasks.energy: target n_sites is a column that the structures have"),
+        (put("tasks.energy.target", ""), "tasks.energy.target: String should have at least 1 character"),
+        (
+            put("source", DEFAULT["source"] | {"name": "local", "paths": ["a"], "columns": {"materal_id": "id"}}),
+            "source.columns: materal_id is nothing that is read",
+        ),
         (put("execution.device", "gpu"), "execution.device: Input should be 'auto', 'cpu' or 'cuda' (found 'gpu')"),
     ],
 )

@@ -89,14 +89,6 @@ def test_a_source_without_families_given_says_so(folder: Path) -> None:
         fetch(wanted, folder.parent)
 
 
-def test_version_of_a_local_source_is_its_content(folder: Path) -> None:
-    versions = [fetch(section(folder), folder.parent)[2]["source_version"]]
-    versions.append(fetch(section(folder), folder.parent)[2]["source_version"])
-    (folder / "salt.cif").write_text((folder / "salt.cif").read_text() + "\n")
-    versions.append(fetch(section(folder), folder.parent)[2]["source_version"])
-    assert versions[0] == versions[1] != versions[2]
-
-
 def test_embedded_set_has_its_families() -> None:
     wanted = section(ROOT)
     wanted["source"] = {"name": "embedded", "paths": [], "columns": {}, "about": {}, "families": "auto"}
@@ -121,3 +113,19 @@ def test_a_path_may_hold_environment_variables(folder: Path, monkeypatch: pytest
     monkeypatch.delenv("MY_CRYSTALS")
     with pytest.raises(InputError, match=r"\$MY_CRYSTALS/.*: an environment variable in it is not set"):
         fetch(wanted, folder.parent)
+
+
+def test_only_what_is_read_decides_the_version(folder: Path) -> None:
+    first = fetch(section(folder), folder.parent)[2]["source_version"]
+    (folder / "atom_init.json").write_text("{}")
+    properties = folder / "id_prop.csv"
+    lines = properties.read_text().splitlines()
+    properties.write_text("\n".join(f"{line},17" for line in lines) + "\n")  # a second property, of no task
+    assert fetch(section(folder), folder.parent)[2]["source_version"] == first
+    properties.write_text("\n".join([lines[0].replace("-1", "-7"), *lines[1:]]) + "\n")
+    assert fetch(section(folder), folder.parent)[2]["source_version"] != first
+
+
+def test_a_sample_of_an_unknown_family_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="no family 'perovskit', but oxide, perovskite"):
+        fetch(section(folder, sample={"perovskit": 3}), folder.parent)

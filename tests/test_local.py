@@ -396,3 +396,61 @@ def test_real_cifs_are_read_as_pymatgen_and_ase_read_them(real_data: Path) -> No
         ours = structure_in(read(path, targets=[])[0])
         assert ours == Structure.from_file(path)
         assert_same_crystal(ours, AseAtomsAdaptor.get_structure(ase.io.read(path)))
+
+
+def test_an_id_that_is_a_path_is_refused(tmp_path: Path) -> None:
+    folder = cgcnn_folder(tmp_path / "set")
+    (folder / "sub").mkdir()
+    (folder / "sto.cif").rename(folder / "sub/sto.cif")
+    (folder / "id_prop.csv").write_text("sub/sto,-3.5\n")
+    with pytest.raises(InputError, match=r"id_prop\.csv: row 1: the id 'sub/sto' holds a path"):
+        list(local.read([folder], {}, ["energy"]))
+
+
+@pytest.mark.parametrize("value", ["1_000", "1e39", "9" * 400])
+def test_a_target_that_no_network_can_hold_is_refused(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "d.jsonl"
+    number = value if value.isdigit() or "e" in value else f'"{value}"'
+    path.write_text(f'{{"material_id": "a", "cif": {json.dumps(cif(ROCK_SALT))}, "energy": {number}}}\n')
+    with pytest.raises(InputError, match=r"row 1 \(a\): .* is no finite number"):
+        list(local.read([path], {}, ["energy"]))
+
+
+def test_an_id_that_no_file_can_hold_is_kept_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text(f'{{"material_id": "\\ud800x", "cif": {json.dumps(cif(ROCK_SALT))}, "energy": 1}}\n')
+    structures, _ = collect(local.read([path], {}, ["energy"]), UNITS)
+    assert structures["material_id"].to_pylist() == ["\\ud800x"]
+
+
+def test_a_line_nested_too_deep_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text("[" * 100_000 + "\n")
+    with pytest.raises(InputError, match=r"d\.jsonl: line 1 is no JSON"):
+        list(local.read([path], {}, ["energy"]))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("material_id,cif,energy,energy\na,x,1,2\n")
+    with pytest.raises(InputError, match=r"d\.csv: two columns are called 'energy'"):
+        list(local.read([path], {}, ["energy"]))
+
+
+def test_text_may_be_binary(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    pd.DataFrame({"material_id": [b"a"], "cif": [cif(ROCK_SALT).encode()], "energy": [1.0]}).to_parquet(path)
+    structures, _ = collect(local.read([path], {}, ["energy"]), UNITS)
+    assert structures["material_id"].to_pylist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("lattice", "coordinates", "reason"),
+    [
+        (Lattice.cubic(5), [1e9, 0, 0], "a fractional coordinate beyond 100: are they in Å?"),
+        (Lattice.cubic(4e5), [0.5, 0, 0], "a lattice vector of 4e+05 Å, more than 1000"),
+    ],
+)
+def test_absurd_cells_are_rejected(lattice: Lattice, coordinates: list[float], reason: str) -> None:
+    entries = [Entry("fine", "here", ROCK_SALT), Entry("odd", "here", Structure(lattice, ["Na"], [coordinates]))]
+    assert collect(entries, {})[1]["reason"].to_pylist() == [reason]

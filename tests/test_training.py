@@ -130,6 +130,14 @@ def test_a_loss_that_is_nan_names_the_batch(graphs: PackedGraphs, data: Example)
         train(model, graphs, replace(data, target=target), QUICK, seed=0)
 
 
+def test_a_validation_loss_that_is_not_finite_is_told(graphs: PackedGraphs, data: Example) -> None:
+    target = data.target.clone()
+    target[data.validation[0]] = float("inf")
+    model = new_model(SHAPE, torch.tensor(feature_table()), data, seed=0)
+    with pytest.raises(InputError, match=r"validation loss is inf after epoch 1 .*seed 0.*train\.lr"):
+        train(model, graphs, replace(data, target=target), QUICK, seed=0)
+
+
 def test_gradients_are_clipped(graphs: PackedGraphs, data: Example) -> None:
     free, _ = trained(graphs, data, replace(QUICK, epochs=1, gradient_clip=1e9))
     tight, _ = trained(graphs, data, replace(QUICK, epochs=1, gradient_clip=1e-9, lr=0.01, weight_decay=0.0))

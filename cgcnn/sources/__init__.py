@@ -19,6 +19,9 @@ from cgcnn.errors import InputError
 from cgcnn.perovskites import classify
 
 _SYMMETRY_PRECISION = 0.01  # Å, pymatgen's and the Materials Project's own
+_LONGEST_VECTOR = 1000.0  # Å, of a cell
+_FARTHEST_COORDINATE = 100.0  # cells away from the origin; more is a slip, and costs the search for neighbours dearly
+MOST_SITES = 65_535  # of one crystal: a neighbour's index has 16 bits
 _SHORTEST_DISTANCE = 0.5  # Å, pymatgen's own; no two atoms come closer, hydrogen molecules have 0.74
 
 
@@ -66,6 +69,8 @@ def unusable(entry: Entry) -> str | None:
         return structure
     if len(structure) == 0:
         return "no sites"
+    if len(structure) > MOST_SITES:
+        return f"{len(structure)} sites, more than {MOST_SITES}"
     if not structure.is_ordered:
         return "disordered: some sites are shared or partly occupied"
     for site in structure:
@@ -76,6 +81,10 @@ def unusable(entry: Entry) -> str | None:
         return "lattice or coordinates are not finite"
     if not all(structure.pbc):
         return "not periodic along all three lattice vectors"
+    if max(structure.lattice.abc) > _LONGEST_VECTOR:
+        return f"a lattice vector of {max(structure.lattice.abc):.4g} Å, more than {_LONGEST_VECTOR:g}"
+    if np.abs(structure.frac_coords).max() > _FARTHEST_COORDINATE:
+        return f"a fractional coordinate beyond {_FARTHEST_COORDINATE:g}: are they in Å?"
     if structure.volume < 1e-3 * len(structure):
         return f"cell volume {structure.volume:.3g} Å^3 for {len(structure)} sites"
     if len(structure.get_neighbor_list(_SHORTEST_DISTANCE)[0]) > 0:

@@ -1,6 +1,7 @@
 """From the configured source to the structures table: read, check, tell the families apart, sample."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from cgcnn.errors import InputError
 from cgcnn.paths import expanded
 from cgcnn.perovskites import Verdict, family, sample
 from cgcnn.sources import Entry, collect, embedded, local
+from cgcnn.tables import CHUNK
 
 EMBEDDED_FILE = Path("data/embedded/materials.parquet")
 
@@ -38,8 +40,9 @@ def fetch(
     else:
         paths = [root / expanded(path) for path in source["paths"]]
         entries = local.read(paths, source["columns"], list(units))
-        about = {"source": "local", "source_version": _digest(paths), "licence": "the user's own", **source["about"]}
+        about = {"source": "local", "licence": "the user's own", **source["about"]}
     structures, rejects = collect(shown(entries), units)
+    about = {"source_version": _digest(structures), **about}
     has_families = structures["family"].null_count < len(structures)
     if source["families"] == "topology" or (source["families"] == "auto" and not has_families):
         structures = _with_families(structures)
@@ -81,6 +84,10 @@ def _require_families(structures: pa.Table, wanted: Sequence[str]) -> None:
 
 def _sampled(structures: pa.Table, sizes: Mapping[str, int], seed: int) -> pa.Table:
     """At most `sizes[family]` of each family named; all of the others."""
+    found = {name for name in structures["family"].to_pylist() if name}
+    for name in sizes:
+        if name not in found:
+            raise InputError(f"structures.sample: the source has no family '{name}', but {', '.join(sorted(found))}.")
     families = np.array([name or "" for name in structures["family"].to_pylist()])
     ids = np.array(structures["material_id"].to_pylist())
     kept = ~np.isin(families, list(sizes))
@@ -89,11 +96,9 @@ def _sampled(structures: pa.Table, sizes: Mapping[str, int], seed: int) -> pa.Ta
     return structures.filter(pa.array(kept))
 
 
-def _digest(paths: Sequence[Path]) -> str:
-    """Digest of the content of the user's files: the version of a local source."""
+def _digest(structures: pa.Table) -> str:
+    """Digest of what was read: the version of a source that has none. What nobody reads does not change it."""
     digest = hashlib.sha256()
-    for path in paths:
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-            if file.is_file():
-                digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    for rows in structures.to_batches(CHUNK):
+        digest.update(json.dumps(rows.to_pylist()).encode())
     return digest.hexdigest()[:16]

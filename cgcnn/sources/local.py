@@ -32,6 +32,7 @@ from cgcnn.sources import Entry
 DEFAULT_COLUMNS = {"material_id": ("material_id", "id"), "structure": ("structure", "cif"), "family": ("family",)}
 MISSING_VALUES = ("", "na", "n/a", "null", "none")  # in lower case; and NaN
 PROPERTIES_FILE = "id_prop.csv"
+LARGEST_NUMBER = 1e30  # networks compute in float32
 LONGEST_REASON = 200  # characters of a parser's message
 
 
@@ -127,7 +128,10 @@ def _entry(row: Row, chosen: Mapping[str, str], targets: Sequence[str]) -> Entry
 
 def _text(value: Any) -> str:
     """The value as text, empty where it is missing (pandas writes NaN for that)."""
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "backslashreplace")
+    text = "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # JSON can hold what no file can
 
 
 def _number(value: Any, column: str, material_id: str, row: Row) -> float | None:
@@ -135,9 +139,9 @@ def _number(value: Any, column: str, material_id: str, row: Row) -> float | None
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.inf
-    if math.isinf(number):
+    if abs(number) > LARGEST_NUMBER or "_" in str(value):  # Python would read 1_000
         hint = f" {PROPERTIES_FILE} has no header." if row.origin == f"{PROPERTIES_FILE} row 1" else ""
         raise InputError(
             f"{row.origin} ({material_id}): '{value}' in column {column} is no finite number. "
@@ -209,6 +213,11 @@ def _cgcnn_rows(folder: Path) -> Iterator[Row]:
         for number, (name, *properties) in enumerate(filter(any, csv.reader(lines)), start=1):
             fields = {str(position): value for position, value in enumerate(properties, start=1)}
             name = name.strip()
+            if Path(name).name != name:
+                raise InputError(
+                    f"{folder / PROPERTIES_FILE}: row {number}: the id '{name}' holds a path. "
+                    f"Put its CIF beside {PROPERTIES_FILE} and give the file's name alone."
+                )
             yield Row(f"{PROPERTIES_FILE} row {number}", fields, name, folder / f"{name}.cif")
 
 
@@ -245,7 +254,12 @@ def _open_text(path: Path) -> TextIO:
 
 def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     csv.field_size_limit(2**31 - 1)  # a CIF may be longer than the 131,072 characters that csv allows
-    for number, fields in enumerate(csv.DictReader(lines, strict=True), start=1):
+    reader = csv.DictReader(lines, strict=True)
+    names = reader.fieldnames or []
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: two columns are called '{twice[0]}'. Rename one of them.")
+    for number, fields in enumerate(reader, start=1):
         if None in fields or None in fields.values():
             raise InputError(f"{path}: row {number} and the header differ in length. Quote text with commas or lines.")
         yield fields
@@ -257,8 +271,8 @@ def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             continue
         try:
             fields = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}: line {number} is no JSON ({error.msg}). Repair it or delete it.") from None
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise InputError(f"{path}: line {number} is no JSON ({error}). Repair it or delete it.") from None
         if not isinstance(fields, dict):
             raise InputError(f"{path}: line {number} is no JSON object. Write one object with named columns a line.")
         yield fields

@@ -1,5 +1,6 @@
 """What an edit makes run again: exactly what it touches. One run of the smoke preset, then dry runs."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,14 +116,37 @@ def test_one_structure_runs_everything(edited: Project) -> None:
     assert edited.would_run() == EVERYTHING
 
 
-def test_a_deleted_result_is_made_again(edited: Project) -> None:
-    path = edited.folder / "runs/smoke/results/energy/formula/metrics.json"
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("results/energy/formula/metrics.json", "evaluate"),
+        ("results/energy/formula/gated/model.json", "train"),
+        ("results/provenance.json", "provenance"),
+        ("data/rejects.parquet", "fetch"),
+    ],
+)
+def test_a_deleted_result_is_made_again(edited: Project, file: str, rule: str) -> None:
+    path = edited.folder / "runs/smoke" / file
     content = path.read_bytes()
     path.unlink()
     try:
-        assert edited.would_run() == {"evaluate": 1, **AFTER_TRAINING}
+        assert edited.would_run().get(rule) == 1
     finally:
         path.write_bytes(content)
+
+
+def test_other_content_with_an_old_date_is_seen(edited: Project) -> None:
+    """As `mv`, `cp -p`, rsync and tar leave it."""
+    path = edited.folder / "data/embedded/materials.parquet"
+    pq.write_table(pq.read_table(path), path, compression="none")
+    os.utime(path, (1e9, 1e9))
+    assert edited.would_run()["fetch"] == 1
+
+
+def test_braces_are_text(smoke: Project) -> None:
+    overlay = smoke.folder / "braces.yaml"
+    overlay.write_text('report: {title: "{a} in eV/Å^{3}"}\n')
+    assert smoke.would_run("--configfile", "presets/smoke.yaml", str(overlay)) == AFTER_TRAINING
 
 
 def test_a_configuration_mistake_is_two_lines(smoke: Project) -> None:
