@@ -95,7 +95,7 @@ def jobs(project: Project) -> list[Job]:
         facts = dict(re.findall(r"(\w[\w/:]*)=(\S*)", line))
         if not facts.get("WorkDir", "").startswith(str(project.folder)):
             continue
-        gpus = re.search(r"gres/gpu=(\d+)", line)
+        gpus = re.search(r"TresPerNode=\S*gpu(?::\w+)?:(\d+)", line)
         found.append(
             Job(
                 number=int(facts["JobId"]),
