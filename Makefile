@@ -4,11 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: run test check bench bench-long bench-gpu lock clean
+.PHONY: run slurm test check bench bench-long bench-gpu lock clean
 
 run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: $(CURDIR)/results/report/index.html"
+
+# For a cluster: then .venv/bin/snakemake --profile slurm-a100
+slurm: $(VENV)/installed-slurm
 
 test: $(VENV)/installed-test
 	$(BIN)/pytest $(PYTEST)
@@ -26,6 +29,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	  { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-slurm: $(VENV)/installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[slurm]'
 	touch $@
 
 $(VENV)/installed-test: $(VENV)/installed

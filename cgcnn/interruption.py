@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 
 log = logging.getLogger("cgcnn")
 
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
 _PATIENCE = 20  # seconds that child processes have to write their state
 
 
@@ -34,7 +34,7 @@ def saving_on_signals(save: Callable[[], None]) -> Iterator[None]:
         if number == signal.SIGTERM:
             _die()
 
-    with _handled_by(handle):
+    with _handled({signal.SIGTERM: handle, signal.SIGUSR1: handle}):
         yield
 
 
@@ -42,19 +42,19 @@ def saving_on_signals(save: Callable[[], None]) -> Iterator[None]:
 def children_stop_first() -> Iterator[None]:
     """Inside, SIGTERM is passed on to child processes, which save, before it ends this one.
 
-    SIGUSR1 is left to the children: a batch system sends it to every process of a job.
+    SIGUSR1 is ignored and left to the children that save: a batch system sends it to every process of a job, and those
+    that know nothing of it inherit that it is ignored.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGTERM:
-            children = psutil.Process().children(recursive=True)
-            for child in children:
-                with suppress(psutil.NoSuchProcess):
-                    child.terminate()
-            psutil.wait_procs(children, timeout=_PATIENCE)
-            _die()
+        children = psutil.Process().children(recursive=True)
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.terminate()
+        psutil.wait_procs(children, timeout=_PATIENCE)
+        _die()
 
-    with _handled_by(handle):
+    with _handled({signal.SIGTERM: handle, signal.SIGUSR1: signal.SIG_IGN}):
         yield
 
 
@@ -103,11 +103,11 @@ def _announced(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+def _handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number in _SIGNALS}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:

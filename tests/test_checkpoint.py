@@ -91,6 +91,19 @@ def test_checkpoint_waits_for_its_time_unless_training_is_done(tmp_path: Path) -
     assert kept.path.exists()
 
 
+def test_checkpoint_is_written_when_asked_and_only_then_again(tmp_path: Path) -> None:
+    kept = Checkpoint(tmp_path / "0.safetensors", "this", every=1e9)
+    kept.write()
+    assert not kept.path.exists(), "no epoch is done"
+    kept.after_epoch(STATE, lambda: STATE)
+    kept.write()
+    found = kept.load()
+    assert found is not None and found.epoch == STATE.epoch
+    kept.path.unlink()
+    kept.write()
+    assert not kept.path.exists(), "it was on disk"
+
+
 def test_fingerprint_follows_settings_code_and_inputs(tmp_path: Path) -> None:
     file = tmp_path / "graphs.parquet"
     file.write_bytes(b"1")

@@ -284,6 +284,23 @@ def test_shards_part_the_structures_evenly(
         assert crystal.frac_coords.ravel().tolist() == row["frac_coords"]
 
 
+def test_a_shard_reads_its_own_row_groups_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of other shards are wiped out, and nobody notices."""
+    monkeypatch.setattr(tables, "CHUNK", 4)
+    row = {"formula": "Po", "perovskite_kind": "none", "prototype": "A", "space_group": 221, "n_sites": 1}
+    row |= {"lattice": [3.0, 0, 0, 0, 3.0, 0, 0, 0, 3.0], "atomic_numbers": [84], "frac_coords": [0.0] * 3}
+    rows = [row | {"material_id": f"{k:02d}", "family": None} for k in range(16)]
+    path = tmp_path / "a.parquet"
+    write_table(path, pa.Table.from_pylist(rows, schema=tables.STRUCTURES), tables.STRUCTURES, ABOUT)
+    last = pq.read_metadata(path).row_group(3).column(0)
+    content = path.read_bytes()
+    path.write_bytes(b"PAR1" + bytes(last.dictionary_page_offset - 4) + content[last.dictionary_page_offset :])
+    _, chunks = tables.read_crystals(path, 3, 4)
+    assert [ids.to_pylist() for ids, _ in chunks] == [["12", "13", "14", "15"]]
+    with pytest.raises(OSError):
+        list(tables.read_crystals(path, 2, 4)[1])
+
+
 def test_foreign_metadata_are_no_traceback(tmp_path: Path) -> None:
     path = tmp_path / "foreign.parquet"
     table = pa.table({"material_id": ["a"]}).replace_schema_metadata({"made by": "somebody"})
