@@ -145,6 +145,24 @@ class Report(Section):
     title: str
 
 
+class Hindsight(Section):
+    task: Name
+    hidden_hits: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)]
+    hidden_others: Annotated[float, Field(gt=0, lt=1)]
+    draws: PositiveInt
+    seeds: Annotated[list[Seed], Field(min_length=1), Unique]
+
+
+class Screen(Section):
+    split: str
+    variant: Name
+    wants: Annotated[dict[Name, tuple[float | None, float | None]], Field(min_length=1)]
+    anions: list[Literal["O", "S", "Se", "N", "F", "Cl", "Br", "I"]]
+    paths: list[str]
+    top: PositiveInt
+    hindsight: Hindsight
+
+
 class Execution(Section):
     device: Literal["auto", "cpu", "cuda"]
     workers: PositiveInt
@@ -167,6 +185,7 @@ class Config(Section):
     baselines: Annotated[list[Literal["mean", "elements", "composition"]], Unique]
     evaluation: Evaluation
     report: Report
+    screen: Screen
     execution: Execution
 
     @model_validator(mode="after")

@@ -108,9 +108,12 @@ def run_trial(
 
 
 def best_first(probability: Floats, prediction: Floats, low: float, high: float) -> NDArray[np.int64]:
-    """Order (n,) by probability of the window; among equals, nearest to it, or to its middle, first."""
-    middle = (low + high) / 2 if math.isfinite(low + high) else (low if math.isfinite(low) else high)
-    return np.lexsort((np.abs(prediction - middle), -probability))
+    """Order (n,) by probability of the window; among equals the nearest to its middle, or the farthest in, first."""
+    if math.isinf(low) or math.isinf(high):
+        farther = prediction if math.isinf(low) else -prediction
+    else:
+        farther = np.abs(prediction - (low + high) / 2)
+    return np.lexsort((farther, -probability))
 
 
 def enrichment(met: NDArray[np.bool_]) -> dict[str, float]:

@@ -27,7 +27,7 @@ def check_suffix(path: Path | None) -> None:
 def write(path: Path | None, tables: Iterable[pd.DataFrame], about: Mapping[str, object] | None = None) -> None:
     """Write tables of equal columns one after the other; all of the file appears at the end, or nothing.
 
-    Numbers that are not known are empty in CSV and null in JSON and Parquet.
+    Numbers that are not known are empty in CSV and null in JSON, which has no infinite ones either.
 
     Args:
         path: its suffix tells the format; None prints aligned text.

@@ -38,13 +38,14 @@ class Want:
         return str(self.predictor.task["target"])
 
     def describe(self) -> str:
-        """Such as band_gap 1.1 to 1.6 eV."""
+        """Such as band gap 1.1 to 1.6 eV."""
         unit = f" {self.predictor.unit}" if self.predictor.unit else ""
+        name = self.name.replace("_", " ")
         if math.isinf(self.low):
-            return f"{self.name} at most {self.high:g}{unit}"
+            return f"{name} at most {self.high:g}{unit}"
         if math.isinf(self.high):
-            return f"{self.name} at least {self.low:g}{unit}"
-        return f"{self.name} {self.low:g} to {self.high:g}{unit}"
+            return f"{name} at least {self.low:g}{unit}"
+        return f"{name} {self.low:g} to {self.high:g}{unit}"
 
 
 @dataclass
@@ -131,7 +132,9 @@ def _ranked(table: pd.DataFrame, top: dict[int, Structure], known: Set[str], nam
     columns = ["id", "formula", "probability", *(name + measure for name in names for measure in measures)]
     place = {int(old): new for new, old in enumerate(order)}
     ranked = table.loc[order, [*columns, "nearest", "known", "outside", "unseen_elements", "reason"]]
-    return Screened(ranked.reset_index(drop=True), {place[old]: structure for old, structure in sorted(top.items())})
+    return Screened(
+        ranked.reset_index(drop=True), dict(sorted((place[old], structure) for old, structure in top.items()))
+    )
 
 
 def _known(wants: Sequence[Want], known: Set[str]) -> Set[str]:

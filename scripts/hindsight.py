@@ -1,8 +1,8 @@
 """Would the screening have found what is known today? See cgcnn/hindsight.py."""
 
 import json
+import math
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,11 @@ def main(arguments: Namespace) -> None:
     graphs = graphs.take(np.array([place[material_id] for material_id in structures["material_id"].to_pylist()]))
     shape = ModelSettings(section["conv"], "regression", **section["model"])
     settings = TrainSettings(**section["train"])
+    low = -math.inf if section["low"] is None else section["low"]
+    high = math.inf if section["high"] is None else section["high"]
     found = []
     for hidden in section["hidden_hits"]:
-        trial = Trial(section["low"], section["high"], hidden, section["hidden_others"])
+        trial = Trial(low, high, hidden, section["hidden_others"])
         trials = []
         for draw in stage.progress(range(section["draws"]), f"{hidden:.0%} of the hits hidden"):
             formulas = structures["formula"].to_pylist()
@@ -35,7 +37,7 @@ def main(arguments: Namespace) -> None:
                 run_trial(graphs, formulas, target, trial, draw, shape, settings, section["seeds"], stage.log.info)
             )
             stage.log.info("%s", {name: trials[-1][name] for name in ("hits", "hidden", "network", "composition")})
-        found.append({"trial": asdict(trial), "draws": trials, "summary": summarise(trials)})
+        found.append({"hidden_hits": hidden, "draws": trials, "summary": summarise(trials)})
     write_json(arguments.hindsight, {"settings": section, "trials": found})
 
 

@@ -24,8 +24,10 @@ def render(screened: "Screened", wants: "Sequence[Want]", hindsight: Mapping[str
         n_new=int((~table["known"] & (table["reason"] == "")).sum()),
         expected=float(table["probability"].sum()),
         cards=[_card(screened, row, wants) for row in screened.structures],
-        trials=[_trial(trial) for trial in hindsight["trials"]] if hindsight else [],
-        task=hindsight["settings"]["task"] if hindsight else {},
+        trials=[{**trial["summary"], "hidden_hits": trial["hidden_hits"]} for trial in hindsight["trials"]]
+        if hindsight
+        else [],
+        hindsight=hindsight["settings"] if hindsight else {},
     )
 
 
@@ -48,7 +50,3 @@ def _card(screened: "Screened", row: int, wants: "Sequence[Want]") -> dict[str, 
             for want in wants
         ],
     }
-
-
-def _trial(trial: Mapping[str, Any]) -> dict[str, Any]:
-    return {**trial["trial"], **trial["summary"], "draws": len(trial["draws"])}

@@ -38,7 +38,8 @@ const paint = (canvas, turn) => {
     pen.fillStyle = colour;
     pen.fill();
     pen.stroke();
-    pen.fillStyle = "#1d2227";
+    const [red, green, blue] = [1, 3, 5].map((k) => parseInt(colour.slice(k, k + 2), 16));
+    pen.fillStyle = 0.3 * red + 0.6 * green + 0.1 * blue < 110 ? "#ffffff" : "#1d2227";
     pen.font = `${Math.max(9, Math.min(14, zoom * radius))}px system-ui`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";

@@ -1,0 +1,76 @@
+def wanted(file):
+    """`file` of the model of every want, in the order of their names."""
+
+    def of(wildcards):
+        screen = CONFIG.screen
+        for task in [*screen.wants, screen.hindsight.task]:
+            if task not in CONFIG.tasks or CONFIG.tasks[task].kind != "regression" or task not in screen.wants:
+                raise WorkflowError(f"screen: {task} is no regression task that wants gives a window for. Correct it.")
+        if screen.variant not in CONFIG.variants or screen.split not in CONFIG.splits:
+            raise WorkflowError("screen: its variant or split is not one of those that are trained. Correct it.")
+        folder = "results/{task}/{split}/{variant}/"
+        return expand(folder + file, task=sorted(screen.wants), split=screen.split, variant=screen.variant)
+
+    return of
+
+
+def hindsight_section(wildcards):
+    """What decides the proof: the target, what is hidden, and the networks that are trained."""
+    screen, variant = CONFIG.screen, CONFIG.variants[CONFIG.screen.variant]
+    low, high = screen.wants[screen.hindsight.task]
+    return as_json(
+        {
+            **dict(screen.hindsight),
+            "task": CONFIG.tasks[screen.hindsight.task],
+            "low": low,
+            "high": high,
+            "conv": variant.conv,
+            "model": variant.model,
+            "train": variant.train.model_dump(exclude={"seeds"}),
+        }
+    )
+
+
+rule hindsight:
+    """Would the screening have found what is known today? Networks trained without it look for it."""
+    input:
+        structures="data/structures.parquet",
+        graphs=GRAPHS,
+    output:
+        hindsight="results/screen/hindsight.json",
+    log:
+        "logs/hindsight.log",
+    benchmark:
+        "logs/benchmarks/hindsight.tsv"
+    params:
+        section=hindsight_section,
+        script=script("hindsight.py"),
+        code=code_of("hindsight.py"),
+    shell:
+        "python {params.script} --section {params.section:q} --structures {input.structures}"
+        " --graphs {input.graphs} --hindsight {output.hindsight} --log {log}"
+
+
+rule screen:
+    """Candidates ranked by the probability that they meet the target: a table, and a page with cards."""
+    input:
+        weights=wanted("model.safetensors"),
+        cards=wanted("model.json"),
+        domains=wanted("domain.safetensors"),
+        hindsight="results/screen/hindsight.json",
+        files=[from_root(path) for path in CONFIG.screen.paths],
+    output:
+        ranking="results/screen/ranking.parquet",
+        page="results/screen/index.html",
+    log:
+        "logs/screen.log",
+    resources:
+        device=CONFIG.execution.device,
+    params:
+        section=as_json({"wants": CONFIG.screen.wants, "anions": CONFIG.screen.anions, "top": CONFIG.screen.top}),
+        script=script("screen.py"),
+        code=code_of("screen.py"),
+    shell:
+        "python {params.script} --section {params.section:q} --device {resources.device} --weights {input.weights}"
+        " --hindsight {input.hindsight} --candidates {input.files}"
+        " --ranking {output.ranking} --page {output.page} --log {log}"

