@@ -135,6 +135,12 @@ class Evaluation(Section):
     seed: Seed
 
 
+class Examination(Section):
+    cells: PositiveInt
+    umap: bool
+    seed: Seed
+
+
 class Report(Section):
     title: str
 
@@ -160,6 +166,7 @@ class Config(Section):
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
     baselines: Annotated[list[Literal["mean", "elements", "composition"]], Unique]
     evaluation: Evaluation
+    examination: Examination
     report: Report
     execution: Execution
 

@@ -88,6 +88,20 @@ PREDICTIONS = pa.schema(
     ]
 )
 
+#: Where the best variant of a task and split puts each of its materials, and what their sites add to the prediction.
+EXAMINATION = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("pca_x", pa.float64()),
+        _field("pca_y", pa.float64()),
+        _field("umap_x", pa.float64()),  # NaN where it was not wanted
+        _field("umap_y", pa.float64()),
+        _field("distance", pa.float64()),  # to `nearest`; 1 is the median of that among training materials
+        _field("nearest", pa.string()),  # the nearest training material
+        _field("contributions", pa.list_(pa.float64())),  # of each site, in the task's unit or in log odds
+    ]
+)
+
 
 def structures_schema(units: Mapping[str, str]) -> pa.Schema:
     """The structures table with a column for each target property, in its unit, missing values allowed."""
@@ -226,26 +240,34 @@ def _crystals(rows: pa.RecordBatch) -> list[Crystal]:
     ]
 
 
+def crystals_of(structures: pa.Table, material_ids: Iterable[str]) -> list[Crystal]:
+    """These materials of a structures table, in this order."""
+    place = {material_id: row for row, material_id in enumerate(structures["material_id"].to_pylist())}
+    chosen = structures.take(pa.array([place[material_id] for material_id in material_ids], pa.int64()))
+    return _crystals(chosen.combine_chunks().to_batches()[0]) if len(chosen) else []
+
+
 def graphs_batch(material_ids: pa.Array, graphs: CrystalGraphs) -> pa.RecordBatch:
     """Rows of the graphs table for as many crystals."""
     sites, edges = graphs.site_offsets, graphs.edge_offsets
     columns = [
         material_ids,
-        _lists(sites, graphs.atomic_numbers),
-        _lists(sites, graphs.degree),
-        _lists(edges, graphs.neighbour),
-        _lists(edges, graphs.distance),
-        _lists(edges, graphs.multiplicity),
+        lists(sites, graphs.atomic_numbers),
+        lists(sites, graphs.degree),
+        lists(edges, graphs.neighbour),
+        lists(edges, graphs.distance),
+        lists(edges, graphs.multiplicity),
     ]
     if graphs.image is None:
         columns.append(pa.nulls(len(graphs), GRAPHS.field("image").type))
     else:
         shares = offsets(graphs.multiplicity)[edges]  # (C + 1,) first image of each crystal
-        columns.append(_lists(3 * shares, graphs.image.ravel()))
+        columns.append(lists(3 * shares, graphs.image.ravel()))
     return pa.RecordBatch.from_arrays(columns, schema=GRAPHS)
 
 
-def _lists(starts: np.ndarray, values: np.ndarray) -> pa.Array:
+def lists(starts: np.ndarray, values: np.ndarray) -> pa.Array:
+    """A column of lists from their values one after the other, and where each list begins, (rows + 1,)."""
     return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(values))
 
 

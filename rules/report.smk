@@ -1,4 +1,14 @@
-STAGES = ["fetch.py", "graphs.py", "split.py", "train.py", "predict.py", "baselines.py", "evaluate.py", "report.py"]
+STAGES = [
+    "fetch.py",
+    "graphs.py",
+    "split.py",
+    "train.py",
+    "predict.py",
+    "baselines.py",
+    "evaluate.py",
+    "examine.py",
+    "report.py",
+]
 
 
 rule provenance:
@@ -17,6 +27,35 @@ rule provenance:
     shell:
         "python {params.script} --section {params.section:q} --code {params.code:q}"
         " --provenance {output.provenance} --log {log}"
+
+
+rule examine:
+    """What the networks of one task and split have learned, and whether the choice of a cell changes what they say."""
+    input:
+        graphs=GRAPHS,
+        structures="data/structures.parquet",
+        split="data/splits/{split}/{task}.parquet",
+        metrics=f"{CONTEST}/metrics.json",
+        weights=of_each_variant(f"{RESULT}/model.safetensors"),
+        cards=of_each_variant(f"{RESULT}/model.json"),
+        domains=of_each_variant(f"{RESULT}/domain.safetensors"),
+    output:
+        table=f"{CONTEST}/examination.parquet",
+        facts=f"{CONTEST}/examination.json",
+    log:
+        "logs/examine/{task}/{split}.log",
+    benchmark:
+        "logs/benchmarks/examine/{task}/{split}.tsv"
+    resources:
+        device=CONFIG.execution.device,
+    params:
+        section=as_json({"variants": list(CONFIG.variants), **dict(CONFIG.examination)}),
+        script=script("examine.py"),
+        code=code_of("examine.py"),
+    shell:
+        "python {params.script} --section {params.section:q} --device {resources.device} --graphs {input.graphs}"
+        " --structures {input.structures} --split {input.split} --metrics {input.metrics} --weights {input.weights}"
+        " --table {output.table} --facts {output.facts} --log {log}"
 
 
 rule report:
