@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -126,7 +127,10 @@ def _umap(features: Floats, seed: int) -> Floats:
     """(C, 2) UMAP coordinates (McInnes, Healy & Melville, 2018)."""
     from umap import UMAP  # compiles itself: seconds, only where it is wanted
 
-    reducer = UMAP(n_neighbors=min(_UMAP_NEIGHBOURS, len(features) - 1), init="pca", random_state=seed, n_jobs=1)
+    n = min(_UMAP_NEIGHBOURS, len(features) - 1)
+    distance, which = NearestNeighbors(n_neighbors=n).fit(features).kneighbors(features)  # UMAP's own compiles longer
+    known = (which, distance.astype(np.float32))
+    reducer = UMAP(n_neighbors=n, precomputed_knn=known, init="pca", random_state=seed, n_jobs=1)
     return np.asarray(reducer.fit_transform(features), dtype=np.float64)
 
 

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -195,6 +196,20 @@ def write_json(path: Path, content: object) -> None:
     """Write JSON atomically, keys sorted, so that equal content gives equal bytes."""
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote.
+
+    Raises:
+        InputError: not there, or not JSON; the message names the file.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file. Run the stage that makes it.") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not readable JSON ({error}). Delete it and make it again.") from None
 
 
 def about_of(path: Path) -> dict[str, object]:

@@ -68,6 +68,7 @@ rule report:
         predictions=of_each_contest(of_each_model(f"{CONTEST}/{{model}}/predictions.parquet")),
         histories=of_each_contest(of_each_variant(f"{RESULT}/history.json")),
         details=of_each_contest(f"{CONTEST}/baselines/details.json") if CONFIG.baselines else [],
+        examinations=of_each_contest([f"{CONTEST}/examination.parquet", f"{CONTEST}/examination.json"]),
         provenance="results/provenance.json",
     output:
         page="results/report/index.html",
@@ -82,10 +83,11 @@ rule report:
                 "splits": CONFIG.splits,
                 "variants": list(CONFIG.variants),
                 "baselines": CONFIG.baselines,
+                "examination": True,
             }
         ),
         script=script("report.py"),
         code=code_of("report.py"),
     shell:
-        "python {params.script} --section {params.section:q} --data data --results results"
+        "python {params.script} --section {params.section:q} --data data --results results --benchmarks logs/benchmarks"
         " --page {output.page} --log {log}"

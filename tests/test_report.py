@@ -16,9 +16,9 @@ import pytest
 
 from cgcnn.errors import InputError
 from cgcnn.metrics import evaluate, summarise
-from cgcnn.report import figures
 from cgcnn.report.compare import gain, ranked, verdict
 from cgcnn.report.contents import elements_of
+from cgcnn.report.figures.base import styles
 from cgcnn.report.page import render
 from cgcnn.report.results import Run, load
 from cgcnn.report.words import DASH, decimals_for, number
@@ -307,7 +307,7 @@ def test_less_than_everything_still_makes_a_page(choices: dict[str, Any], tmp_pa
 
 def test_every_seed_is_drawn_in_the_colour_of_its_model(run: Run, page: Page) -> None:
     energy = run.contests[0]
-    colours = {name: style.colour for name, style in figures.styles(energy.models).items()}
+    colours = {name: style.colour for name, style in styles(energy.models).items()}
     assert len(set(colours.values())) == len(colours)
     for name, figure in page.figures.items():
         for trace in figure["data"]:
