@@ -4,11 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: run test check bench bench-long bench-gpu lock clean
+.PHONY: run study test check bench bench-long bench-gpu lock clean
 
 run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: $(CURDIR)/results/report/index.html"
+
+# Other splits and fewer training materials, side by side; some minutes more than a run.
+study: $(VENV)/installed
+	$(BIN)/snakemake --cores $(CORES) results/study/index.html
+	@echo "The study: $(CURDIR)/results/study/index.html"
 
 test: $(VENV)/installed-test
 	$(BIN)/pytest $(PYTEST)
@@ -28,7 +33,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/installed-test: $(VENV)/installed
+$(VENV)/installed-# Other splits and fewer training materials, side by side; some minutes more than a run.
+study: $(VENV)/installed
+	$(BIN)/snakemake --cores $(CORES) results/study/index.html
+	@echo "The study: $(CURDIR)/results/study/index.html"
+
+test: $(VENV)/installed
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[test]'
 	touch $@
 

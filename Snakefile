@@ -8,6 +8,7 @@ include: "rules/graphs.smk"
 include: "rules/train.smk"
 include: "rules/report.smk"
 include: "rules/doctor.smk"
+include: "rules/study.smk"
 
 
 rule all:

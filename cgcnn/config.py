@@ -23,6 +23,7 @@ from pydantic import (
 from cgcnn.errors import InputError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Strategy = Literal["random", "formula", "prototype", "element"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 T = TypeVar("T")
 
@@ -141,6 +142,11 @@ class Examination(Section):
     seed: Seed
 
 
+class Study(Section):
+    splits: Annotated[list[Strategy], Field(min_length=1), Unique]
+    shares: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Unique]
+
+
 class Report(Section):
     title: str
 
@@ -158,7 +164,7 @@ class Config(Section):
     source: Source
     structures: Structures
     graphs: Graphs
-    splits: Annotated[list[Literal["random", "formula", "prototype", "element"]], Field(min_length=1), Unique]
+    splits: Annotated[list[Strategy], Field(min_length=1), Unique]
     split: Split
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     model: Model
@@ -168,6 +174,7 @@ class Config(Section):
     evaluation: Evaluation
     examination: Examination
     report: Report
+    study: Study
     execution: Execution
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from torch.nn.functional import softplus
 
 from cgcnn.arrays import Crystal, CrystalGraphs
 from cgcnn.domain import Domain
+from cgcnn.explain import read
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN
 from cgcnn.predict import predict
@@ -50,11 +51,7 @@ def _owners(n_sites: Tensor) -> Tensor:
 
 
 def site_contributions(model: CGCNN, pooled: Tensor, sites: Tensor, n_sites: Tensor, reference: Tensor) -> Floats:
-    """What each site adds to the prediction of its crystal (N,), in the target's unit or in log odds of class 1.
-
-    Integrated gradients (Sundararajan, Taly & Yan, ICML 2017) along the straight way from a reference crystal to the
-    mean over the sites. The contributions of a crystal add up to its prediction less that of the reference. The paper
-    reads sites off a network without layers after pooling; this does so for any.
+    """What each site adds to the prediction of its crystal (N,), as explain.py tells it, of many crystals at once.
 
     Args:
         pooled: (C, F) means over sites, before the softplus.
@@ -66,17 +63,11 @@ def site_contributions(model: CGCNN, pooled: Tensor, sites: Tensor, n_sites: Ten
     slope = torch.zeros_like(pooled)  # (C, F), mean gradient along the way
     for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
         there = (reference + float(node) * (pooled - reference)).requires_grad_()
-        (gradient,) = torch.autograd.grad(_read_off(model, there).sum(), there)
+        (gradient,) = torch.autograd.grad(read(model, there).sum(), there)
         slope += float(weight) * gradient
     crystal = _owners(n_sites)
     share = ((sites - reference) * slope[crystal]).sum(1) / n_sites[crystal]
     return share.double().cpu().numpy()
-
-
-def _read_off(model: CGCNN, pooled: Tensor) -> Tensor:
-    """(C,) prediction in the target's unit, or log odds of class 1, from means over sites (C, F)."""
-    output = model.read_out(pooled)
-    return model.prediction(output) if output.ndim == 1 else output[:, 1] - output[:, 0]
 
 
 def look_at(
@@ -154,8 +145,8 @@ def invariance(
     """How much predictions change when the same crystals are written down otherwise.
 
     Returns:
-        supercell, primitive, rotation, translation, permutation, batch -> mean and largest absolute change over
-        crystals and seeds, in the target's unit or as a probability.
+        One of REWRITINGS, or batch: asked one at a time -> mean and largest absolute change over crystals and seeds,
+        in the target's unit or as a probability.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     asked = _asker(models, rule, device)

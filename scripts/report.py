@@ -22,13 +22,9 @@ def main(arguments: Namespace) -> None:
 
 if __name__ == "__main__":
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--section", required=True, help="report, tasks, splits, variants, ... as JSON"
-    )
+    parser.add_argument("--section", required=True, help="report, tasks, splits, variants, ... as JSON")
     parser.add_argument("--data", type=Path, required=True, help="folder")
     parser.add_argument("--results", type=Path, required=True, help="folder")
-    parser.add_argument(
-        "--benchmarks", type=Path, help="folder with Snakemake's benchmark files, if there"
-    )
+    parser.add_argument("--benchmarks", type=Path, help="folder with Snakemake's benchmark files, if there")
     parser.add_argument("--page", type=Path, required=True)
     stage.run(main, parser)

@@ -56,16 +56,19 @@ def for_viewer(structures: pa.Table, first: Sequence[str], contributions: Mappin
 
     Args:
         first: ids whose structures are carried even where MOST_SITES do not suffice for all.
-        contributions: task -> (unit, material_id -> what each site adds to the prediction).
+        contributions: contest -> its name, the unit, and material_id -> what each site adds to the prediction.
     """
     rows = structures.to_pandas().set_index("material_id")
     order = list(dict.fromkeys([*first, *rows.index]))
     sites = np.cumsum([int(rows.at[material_id, "n_sites"]) for material_id in order])
     carried = order[: int(np.searchsorted(sites, MOST_SITES, side="right"))]
     chosen = rows.loc[carried]
+    pauling = np.nan_to_num(properties()["electronegativity"]).tolist()
     numbers = sorted({int(z) for atoms in chosen["atomic_numbers"] for z in atoms})
     return {
-        "elements": {z: [SYMBOLS[z], _hex(jmol_colors[z]), round(float(covalent_radii[z]), 2)] for z in numbers},
+        "elements": {
+            z: [SYMBOLS[z], _hex(jmol_colors[z]), round(float(covalent_radii[z]), 2), pauling[z]] for z in numbers
+        },
         "materials": {
             material_id: [
                 row.formula,
@@ -78,8 +81,12 @@ def for_viewer(structures: pa.Table, first: Sequence[str], contributions: Mappin
             for material_id, row in zip(carried, chosen.itertuples(), strict=True)
         },
         "contributions": {
-            task: [unit, {name: [round(float(x), 4) for x in values[name]] for name in carried if name in values}]
-            for task, (unit, values) in contributions.items()
+            contest: [
+                label,
+                unit,
+                {name: [round(float(x), 4) for x in values[name]] for name in carried if name in values},
+            ]
+            for contest, (label, unit, values) in contributions.items()
         },
     }
 

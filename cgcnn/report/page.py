@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from importlib.resources import files
 from itertools import groupby
 from typing import Any
@@ -29,6 +30,7 @@ def render(run: Run) -> str:
     first = [material_id for contest in run.contests for material_id in contest.material_id]
     return document(
         "page.html",
+        ("page.js", "viewer.js"),
         title=run.title,
         tasks=_tasks(run),
         legend=legend(run),
@@ -52,8 +54,8 @@ def render(run: Run) -> str:
     )
 
 
-def document(template: str, **context: Any) -> str:
-    """A template of templates/ with the style sheet and the scripts that every page has."""
+def document(template: str, own_scripts: Sequence[str], **context: Any) -> str:
+    """A template of templates/ with the style sheet, plotly, and scripts of templates/ after it."""
     environment = Environment(
         autoescape=True,
         loader=PackageLoader("cgcnn.report"),
@@ -62,8 +64,7 @@ def document(template: str, **context: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"readable": words.readable, "as_text": contents.as_text, "number": words.number}
-    own = [(_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.js", "viewer.js")]
-    scripts = [get_plotlyjs(), *own]
+    scripts = [get_plotlyjs(), *((_TEMPLATES / name).read_text(encoding="utf-8") for name in own_scripts)]
     return environment.get_template(template).render(
         **context,
         style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
@@ -112,10 +113,14 @@ def _tasks(run: Run) -> list[dict[str, Any]]:
 
 
 def _site_contributions(run: Run) -> dict[str, Any]:
-    """For the viewer: contest -> label and unit, and what each site of a material adds."""
+    """For the viewer: contest -> name, unit, and what each site of a material adds."""
     found = {}
     for contest in run.contests:
         if contest.examination is not None:
             unit = contest.unit if contest.kind == "regression" else "log odds"
-            found[contest.key] = (unit, contest.examination.crystals["contributions"].to_dict())
+            found[contest.key] = (
+                f"{contest.task}, {words.SPLITS[contest.split][0]}",
+                unit,
+                contest.examination.crystals["contributions"].to_dict(),
+            )
     return found

@@ -274,7 +274,8 @@ def _belief(contest: Contest, note: str) -> dict[str, Any]:
     unit = f"10⁻³ {contest.unit}" if contest.kind == "regression" else "percentage points"
     unit = unit.replace("10⁻³ eV", "meV")
     if contest.examination is not None:
-        for name, found in contest.examination.invariance.items():
+        for name in (model.name for model in contest.variants):
+            found = contest.examination.invariance[name]
             changes = {how: (thousandth * c["mean"], thousandth * c["largest"]) for how, c in found.items()}
             rows.append({"name": name, "changes": changes})
     calibrations = {model.name: calibration(contest, model) for model in contest.variants}

@@ -11,7 +11,7 @@ _DIAGONAL = {"width": 1, "dash": "dot"}
 
 def spread_and_error(contest: Contest, note: str) -> go.Figure:
     """Error of the mean prediction against the spread of the seeds; believed where it lies on the diagonal."""
-    x, y = (axis_title(what, contest.unit, note) for what in ("standard deviation of the seeds", "RMSE"))
+    x, y = (axis_title(what, contest.unit, note) for what in ("spread of the seeds", "RMSE"))
     figure, most = empty(x, y), 0.0
     for model, style in styled(contest.variants):
         found = calibration(contest, model)

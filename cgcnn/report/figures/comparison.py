@@ -186,6 +186,8 @@ def precision_recall(contest: Contest, note: str) -> go.Figure:
     figure = empty(f"recall ({positive}){end}", f"precision{end}")
     for model, style in styled(contest.models):
         for seed, prediction in zip(model.seeds, model.prediction, strict=True):
+            if np.ptp(prediction) == 0:
+                continue  # one probability for all is a point on the dotted line, no curve
             precision, recall, _ = sk.precision_recall_curve(contest.target, prediction, drop_intermediate=True)
             area = sk.average_precision_score(contest.target, prediction)
             figure.add_scatter(

@@ -52,7 +52,7 @@ def by_group(contest: Contest, groups: Mapping[str, Sequence[Group]], note: str)
 
 def by_distance(contest: Contest, model: Model, facts: Mapping[str, Material], note: str) -> go.Figure:
     """Error of each test material of the model that was examined against its distance to the training materials."""
-    figure = empty("distance to the nearest training material", error_title(contest, note))
+    figure = empty("distance to training", error_title(contest, note))
     if contest.examination is None:
         return figure
     style = styles(contest.models)[model.name]

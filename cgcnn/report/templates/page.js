@@ -15,7 +15,7 @@ function draw(plot) {
   });
   plot.on("plotly_click", (event) => {
     const about = event.points[0].customdata;
-    if (Array.isArray(about)) openStructure(unescapeText(String(about[0])), plot.closest(".contest")?.id);
+    if (Array.isArray(about) && document.getElementById("viewer")) openStructure(unescapeText(String(about[0])), plot.closest(".contest")?.id);
   });
   if (plot.dataset.group) relayHover(plot);
 }

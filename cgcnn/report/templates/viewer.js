@@ -4,8 +4,8 @@ const stored = JSON.parse(document.getElementById("structures").textContent);
 const dialog = document.getElementById("viewer");
 const STEPS = 10000; // of a lattice vector in stored coordinates
 const EDGE = 1e-3; // so near to a face of the cell a site is drawn on the opposite face, too
-const LARGE = 1.755; // Å, covalent radius from which cations (Ca and larger) are drawn without bonds
-const BOND = 1.15; // bonds reach this times the sum of covalent radii
+const SHELL = 1.25; // anions within this times the shortest distance surround a site
+const MOST_BONDS = 6; // sites with more such anions, as A of a perovskite, are drawn without bonds
 
 // plotly escaped the three characters that HTML would read
 const unescapeText = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
@@ -17,14 +17,15 @@ function openStructure(id, task) {
   const [formula, group, prototype] = found;
   document.getElementById("viewer-title").textContent = formula;
   document.getElementById("viewer-facts").textContent = [id, group ? `space group ${group}` : "", prototype].filter(Boolean).join(", ");
-  const tasks = Object.keys(stored.contributions).filter((name) => stored.contributions[name][1][id]);
+  const tasks = Object.keys(stored.contributions).filter((name) => stored.contributions[name][2][id]);
   const colours = document.getElementById("viewer-colours");
   const choices = ["elements", ...tasks];
   colours.replaceChildren(
     ...choices.map((choice) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = choice === "elements" ? "elements" : `what sites add: ${choice}`;
+      button.textContent = choice === "elements" ? "elements" : `what sites add: ${stored.contributions[choice][0]}`;
+      button.dataset.choice = choice;
       button.addEventListener("click", () => show(id, choice));
       return button;
     }),
@@ -34,13 +35,12 @@ function openStructure(id, task) {
 }
 
 function show(id, choice) {
-  [...document.getElementById("viewer-colours").children].forEach((button, place) =>
-    button.setAttribute("aria-pressed", place ? button.textContent.endsWith(`: ${choice}`) : choice === "elements"),
-  );
+  for (const button of document.getElementById("viewer-colours").children)
+    button.setAttribute("aria-pressed", button.dataset.choice === choice);
   const [, , , cell, numbers, coordinates] = stored.materials[id];
   const lattice = [cell.slice(0, 3), cell.slice(3, 6), cell.slice(6, 9)];
-  const [unit, contributions] = choice === "elements" ? ["", {}] : stored.contributions[choice];
-  const atoms = atomsOf(lattice, numbers, coordinates);
+  const [, unit, contributions] = choice === "elements" ? ["", "", {}] : stored.contributions[choice];
+  const { atoms, bonds } = sitesOf(lattice, numbers, coordinates);
   const colour = choice === "elements" ? (atom) => stored.elements[atom.z][1] : shades(contributions[id]);
   const text = (atom) =>
     stored.elements[atom.z][0] + (contributions[id] ? `, adds ${contributions[id][atom.site].toFixed(3)} ${escapeText(unit)}` : "");
@@ -50,36 +50,49 @@ function show(id, choice) {
     margin: { l: 0, r: 0, t: 0, b: 0 },
     paper_bgcolor: "rgba(0,0,0,0)",
     showlegend: false,
-    scene: { xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "data", camera: { projection: { type: "orthographic" }, eye: { x: 1.5, y: 0.6, z: 0.45 } } },
+    scene: { xaxis: axis, yaxis: axis, zaxis: axis, aspectmode: "data", camera: { projection: { type: "orthographic" }, eye: { x: 0.95, y: 0.42, z: 0.3 } } },
   };
-  const data = [spheres(atoms, colour, text), lines(bondsOf(atoms), soft, 5), lines(edgesOf(lattice), soft, 2)];
+  const data = [spheres(atoms, colour, text), lines(bonds, soft, 5), lines(edgesOf(lattice), soft, 2)];
   Plotly.react("viewer-plot", data, layout, { responsive: true, displayModeBar: false });
   legend(numbers, contributions[id], unit);
 }
 
 const toCartesian = (lattice, f) => [0, 1, 2].map((k) => f[0] * lattice[0][k] + f[1] * lattice[1][k] + f[2] * lattice[2][k]);
 
-// The sites of one cell, those on its faces, edges and corners on all of them.
-function atomsOf(lattice, numbers, coordinates) {
-  const atoms = [];
+// The sites of one cell, those on its faces on all of them; and the anions around each cation, wherever they are.
+function sitesOf(lattice, numbers, coordinates) {
+  const home = numbers.map((z, site) => [0, 1, 2].map((k) => (coordinates[3 * site + k] % STEPS) / STEPS).map((x) => (x > 1 - EDGE ? x - 1 : x)));
+  const atoms = [], bonds = [], drawn = new Set();
+  const add = (site, shift) => {
+    const at = toCartesian(lattice, home[site].map((x, k) => x + shift[k])), key = `${site} ${shift}`;
+    if (!drawn.has(key)) atoms.push({ z: numbers[site], site, shift, at });
+    drawn.add(key);
+    return at;
+  };
   numbers.forEach((z, site) => {
-    const home = [0, 1, 2].map((k) => (coordinates[3 * site + k] % STEPS) / STEPS).map((x) => (x > 1 - EDGE ? x - 1 : x));
-    const shifts = home.map((x) => (Math.abs(x) < EDGE ? [0, 1] : [0]));
-    for (const a of shifts[0]) for (const b of shifts[1]) for (const c of shifts[2])
-      atoms.push({ z, site, radius: stored.elements[z][2], at: toCartesian(lattice, [home[0] + a, home[1] + b, home[2] + c]) });
+    const [xs, ys, zs] = home[site].map((x) => (Math.abs(x) < EDGE ? [0, 1] : [0]));
+    for (const x of xs) for (const y of ys) for (const z of zs) add(site, [x, y, z]);
   });
-  return atoms;
+  const pull = (z) => stored.elements[z][3];
+  const anion = numbers.reduce((best, z) => (pull(z) > pull(best) ? z : best));
+  for (const atom of atoms.filter((each) => each.z !== anion))
+    for (const { site, shift } of anionsAround(lattice, home, numbers, anion, atom)) bonds.push([atom.at, add(site, shift)]);
+  return { atoms, bonds };
 }
 
-function bondsOf(atoms) {
-  const pairs = [];
-  atoms.forEach((one, place) => {
-    for (const other of atoms.slice(place + 1)) {
-      if (one.z === other.z || one.radius > LARGE || other.radius > LARGE) continue;
-      if (Math.hypot(...one.at.map((x, k) => x - other.at[k])) < BOND * (one.radius + other.radius)) pairs.push([one.at, other.at]);
+function anionsAround(lattice, home, numbers, anion, atom) {
+  const found = [], near = [-1, 0, 1];
+  numbers.forEach((z, site) => {
+    if (z !== anion) return;
+    for (const a of near) for (const b of near) for (const c of near) {
+      const shift = [a, b, c].map((x, k) => x + atom.shift[k]);
+      const at = toCartesian(lattice, home[site].map((x, k) => x + shift[k]));
+      found.push({ site, shift, distance: Math.hypot(...at.map((x, k) => x - atom.at[k])) });
     }
   });
-  return pairs;
+  const closest = Math.min(...found.map((each) => each.distance));
+  const shell = found.filter((each) => each.distance < SHELL * closest);
+  return shell.length <= MOST_BONDS ? shell : [];
 }
 
 function edgesOf(lattice) {
@@ -98,9 +111,9 @@ function lines(pairs, color, width) {
 function spheres(atoms, colour, text) {
   const RINGS = 9, SPOKES = 16;
   const mesh = { type: "mesh3d", x: [], y: [], z: [], i: [], j: [], k: [], vertexcolor: [], text: [], hoverinfo: "text", flatshading: false,
-    lighting: { ambient: 0.6, diffuse: 0.75, specular: 0.25, roughness: 0.5 }, lightposition: { x: 2000, y: 1000, z: 4000 } };
+    lighting: { ambient: 0.65, diffuse: 0.6, specular: 0.15, roughness: 0.6, facenormalsepsilon: 0 }, lightposition: { x: 2000, y: 1000, z: 4000 } };
   for (const atom of atoms) {
-    const first = mesh.x.length, size = 0.38 * Math.sqrt(atom.radius), shade = colour(atom), label = text(atom);
+    const first = mesh.x.length, size = 0.34 * Math.sqrt(stored.elements[atom.z][2]), shade = colour(atom), label = text(atom);
     for (let ring = 0; ring <= RINGS; ring++) for (let spoke = 0; spoke < SPOKES; spoke++) {
       const polar = (Math.PI * ring) / RINGS, around = (2 * Math.PI * spoke) / SPOKES;
       mesh.x.push(atom.at[0] + size * Math.sin(polar) * Math.cos(around));
@@ -111,8 +124,8 @@ function spheres(atoms, colour, text) {
       if (ring === RINGS) continue;
       const next = (spoke + 1) % SPOKES, row = first + ring * SPOKES;
       mesh.i.push(row + spoke, row + next);
-      mesh.j.push(row + next, row + SPOKES + next);
-      mesh.k.push(row + SPOKES + spoke, row + SPOKES + spoke);
+      mesh.j.push(row + SPOKES + spoke, row + SPOKES + spoke);
+      mesh.k.push(row + next, row + SPOKES + next);
     }
   }
   return mesh;
