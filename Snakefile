@@ -2,6 +2,9 @@
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+report: "rules/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/fetch.smk"
 include: "rules/graphs.smk"

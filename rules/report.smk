@@ -71,7 +71,7 @@ rule report:
         examinations=of_each_contest([f"{CONTEST}/examination.parquet", f"{CONTEST}/examination.json"]),
         provenance="results/provenance.json",
     output:
-        page="results/report/index.html",
+        page=report("results/report/index.html", category="Report", caption="report.rst", labels={"page": "comparison"}),
     log:
         "logs/report.log",
     localrule: True

@@ -16,7 +16,9 @@ rule study:
         details=of_each_contest(f"{CONTEST}/baselines/details.json", STUDY) if CONFIG.baselines else [],
         provenance="results/provenance.json",
     output:
-        page=report("results/study/index.html", category="Study", labels={"page": "splits and sizes"}),
+        page=report(
+            "results/study/index.html", category="Study", caption="study.rst", labels={"page": "splits and sizes"}
+        ),
     log:
         "logs/study.log",
     localrule: True

@@ -111,7 +111,7 @@ function lines(pairs, color, width) {
 function spheres(atoms, colour, text) {
   const RINGS = 9, SPOKES = 16;
   const mesh = { type: "mesh3d", x: [], y: [], z: [], i: [], j: [], k: [], vertexcolor: [], text: [], hoverinfo: "text", flatshading: false,
-    lighting: { ambient: 0.65, diffuse: 0.6, specular: 0.15, roughness: 0.6, facenormalsepsilon: 0 }, lightposition: { x: 2000, y: 1000, z: 4000 } };
+    lighting: { ambient: 0.85, diffuse: 0.4, specular: 0.15, roughness: 0.6, facenormalsepsilon: 0 } };
   for (const atom of atoms) {
     const first = mesh.x.length, size = 0.34 * Math.sqrt(stored.elements[atom.z][2]), shade = colour(atom), label = text(atom);
     for (let ring = 0; ring <= RINGS; ring++) for (let spoke = 0; spoke < SPOKES; spoke++) {
