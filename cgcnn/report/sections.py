@@ -47,7 +47,7 @@ def contest_view(
         "confusions": _confusions(contest) if contest.kind == "classification" else [],
         "best": contest.best.name,
         "failures": _failures(contest, facts, note),
-        "learned": _learned(contest, facts) if contest.examination else None,
+        "learned": _learned(contest, facts, note) if contest.examination else None,
         "belief": _belief(contest, note),
     }
 
@@ -217,7 +217,7 @@ def _error_by_element(contest: Contest, model: Model, own: Sequence[Material]) -
     return periodic_table(texts)
 
 
-def _learned(contest: Contest, facts: Mapping[str, Material]) -> dict[str, Any]:
+def _learned(contest: Contest, facts: Mapping[str, Material], note: str) -> dict[str, Any]:
     """Maps of crystals and elements, and what sites add."""
     examination = contest.examination
     assert examination is not None
@@ -230,13 +230,13 @@ def _learned(contest: Contest, facts: Mapping[str, Material]) -> dict[str, Any]:
         if not learned.has(examination, projection):
             continue
         if contest.kind == "regression":
-            figure = learned.by_target(contest, projection, facts)
+            figure = learned.by_target(contest, projection, facts, note)
             maps.append(_figure(contest, f"{projection}-target", f"{name}, coloured by the target", figure))
         figure = learned.by_label(contest, projection, facts, families)
         maps.append(_figure(contest, f"{projection}-label", f"{name}, coloured by {label}", figure))
     elements = _figure(contest, "elements", "Elements", learned.elements(examination))
     chosen = _chosen_crystals(contest, examination, facts)
-    sites = _figure(contest, "sites", "What the sites add", learned.contributions(contest, chosen))
+    sites = _figure(contest, "sites", "What the sites add", learned.contributions(contest, chosen, note))
     unit = contest.unit if contest.kind == "regression" else "log odds"
     table = _contribution_by_element(contest, examination, unit)
     return {"maps": maps, "elements": elements, "sites": sites, "periodic": table, "unit": unit}
@@ -282,12 +282,12 @@ def _belief(contest: Contest, note: str) -> dict[str, Any]:
     factors = {name: each.factor for name, each in calibrations.items() if each}
     figures = []
     if contest.kind == "classification":
-        figure = belief.reliability_diagram(contest)
+        figure = belief.reliability_diagram(contest, note)
         figures.append(_figure(contest, "reliability", "Reliability of the mean probability", figure))
     elif factors:
         figures = [
             _figure(contest, "spread", "Spread of the seeds and error", belief.spread_and_error(contest, note)),
-            _figure(contest, "coverage", "Promised and found", belief.coverage(contest)),
+            _figure(contest, "coverage", "Promised and found", belief.coverage(contest, note)),
         ]
     cells = contest.examination.cells if contest.examination else 0
     return {"rows": rows, "unit": unit, "figures": figures, "factors": factors, "cells": cells}

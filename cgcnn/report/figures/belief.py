@@ -31,9 +31,9 @@ def spread_and_error(contest: Contest, note: str) -> go.Figure:
     return figure.update_xaxes(rangemode="tozero").update_yaxes(rangemode="tozero")
 
 
-def coverage(contest: Contest) -> go.Figure:
+def coverage(contest: Contest, note: str) -> go.Figure:
     """How often targets lie in the intervals that the spread promises; dashed where it is rescaled on validation."""
-    figure = empty("share that the interval promises", "share of the targets inside")
+    figure = empty("share that the interval promises", axis_title("share of the targets inside", "", note))
     for model, style in styled(contest.variants):
         found = calibration(contest, model)
         if found is None:
@@ -53,10 +53,10 @@ def coverage(contest: Contest) -> go.Figure:
     return _unit_square(figure)
 
 
-def reliability_diagram(contest: Contest) -> go.Figure:
+def reliability_diagram(contest: Contest, note: str) -> go.Figure:
     """How often class 1 is right, against its probability; the larger a mark, the more materials."""
     positive = escape(contest.classes[1])
-    figure = empty(f"probability of {positive}", f"share that is {positive}")
+    figure = empty(f"probability of {positive}", axis_title(f"share that is {contest.classes[1]}", "", note))
     for model, style in styled(contest.models):
         bins = reliability(contest, model)
         figure.add_scatter(

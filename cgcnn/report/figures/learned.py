@@ -33,14 +33,14 @@ def shown(contest: Contest) -> list[str]:
     return [*contest.material_id, *others[::step]][:MOST_POINTS]
 
 
-def by_target(contest: Contest, projection: str, facts: Mapping[str, Material]) -> go.Figure:
+def by_target(contest: Contest, projection: str, facts: Mapping[str, Material], note: str) -> go.Figure:
     """Map of the crystals, coloured by the target: blue low, yellow high; the colour-blind see it, too."""
     names = shown(contest)
     targets = dict(zip(contest.everything, contest.targets, strict=True))
     values = [targets[name] for name in names]
     low, high = np.quantile(values, [0.02, 0.98])
     figure = _map(contest, projection)
-    title = f"{readable(contest.target_name)}<br>{escape(contest.unit)}"
+    title = axis_title(readable(contest.target_name), contest.unit, note)
     figure.add_trace(
         _crystals(contest, projection, names, facts, values).update(
             marker={
@@ -138,10 +138,10 @@ def _block(number: int) -> str:
 Chosen = tuple[str, str, NDArray[np.float64], NDArray[np.int64]]
 
 
-def contributions(contest: Contest, chosen: Sequence[Chosen]) -> go.Figure:
+def contributions(contest: Contest, chosen: Sequence[Chosen], note: str) -> go.Figure:
     """What the sites of some crystals add to their predictions, one bar an element: the sum over its sites."""
     unit = contest.unit if contest.kind == "regression" else "log odds"
-    figure = empty(axis_title("added to the prediction of the mean training crystal", unit, ""), "")
+    figure = empty(axis_title("added to the prediction", unit, note), "")
     held = sorted({int(z) for *_, numbers in chosen for z in numbers})
     for place, z in enumerate(held):
         own = [(name, formula, values[numbers == z]) for name, formula, values, numbers in chosen if z in numbers]
