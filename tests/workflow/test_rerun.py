@@ -20,7 +20,7 @@ AFTER_TRAINING = {"provenance": 1, "report": 1}
 
 def trained(n_models: int) -> dict[str, int]:
     """What follows when `n_models` networks are trained again, of both tasks."""
-    return {"train": n_models, "predict": TASKS, "evaluate": TASKS, **AFTER_TRAINING}
+    return {"train": n_models, "predict": TASKS, "evaluate": TASKS, "examine": TASKS, **AFTER_TRAINING}
 
 
 EVERYTHING = {
@@ -98,8 +98,8 @@ def test_an_edit_runs_what_it_touches(
         path.write_text((path.read_text() if path.exists() else "") + new)
     else:
         edited.edit(file, old, new)
-    if expected is None:  # metrics are in the hands of all that evaluate, baselines and report
-        expected = {"baselines": TASKS, "evaluate": TASKS, **AFTER_TRAINING}
+    if expected is None:  # metrics are in the hands of all that evaluate, examine, and of baselines and report
+        expected = {"baselines": TASKS, "evaluate": TASKS, "examine": TASKS, **AFTER_TRAINING}
     assert edited.would_run() == expected
 
 
@@ -120,7 +120,7 @@ def test_a_deleted_result_is_made_again(edited: Project) -> None:
     content = path.read_bytes()
     path.unlink()
     try:
-        assert edited.would_run() == {"evaluate": 1, **AFTER_TRAINING}
+        assert edited.would_run() == {"evaluate": 1, "examine": 1, **AFTER_TRAINING}
     finally:
         path.write_bytes(content)
 
