@@ -4,11 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: run slurm test check bench bench-long bench-gpu lock clean
+.PHONY: run study slurm test check bench bench-long bench-gpu lock clean
 
 run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: $(CURDIR)/results/report/index.html"
+
+# Other splits and fewer training materials, side by side; some minutes more than a run.
+study: $(VENV)/installed
+	$(BIN)/snakemake --cores $(CORES) results/study/index.html
+	@echo "The study: $(CURDIR)/results/study/index.html"
 
 # For a cluster: then .venv/bin/snakemake --profile slurm-a100
 slurm: $(VENV)/installed-slurm

@@ -2,6 +2,9 @@
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+report: "rules/workflow.rst"
+
+
 include: "rules/common.smk"
 include: "rules/fetch.smk"
 include: "rules/graphs.smk"
@@ -9,6 +12,7 @@ include: "rules/train.smk"
 include: "rules/report.smk"
 include: "rules/doctor.smk"
 include: "rules/screen.smk"
+include: "rules/study.smk"
 
 
 rule all:

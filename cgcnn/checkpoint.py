@@ -24,15 +24,19 @@ from cgcnn.training import TrainState
 def save_models(path: Path, models: Mapping[int, CGCNN], card: Mapping[str, Any]) -> None:
     """Write the models of all seeds into one safetensors file, and `card` beside it as JSON.
 
-    The card gains the key `model`, the settings that rebuild the networks.
+    The card gains the keys `model`, the settings that rebuild the networks, `seeds`, and `device`, where they are.
     """
     tensors = {
         f"{seed}.{name}": value.cpu() for seed, net in models.items() for name, value in net.state_dict().items()
     }
-    settings = next(iter(models.values())).settings
+    first = next(iter(models.values()))
+    device = first.atom_features.device
+    trained_on = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors))
-    write_json(card_path(path), {**card, "model": settings.as_dict(), "seeds": sorted(models)})
+    write_json(
+        card_path(path), {**card, "model": first.settings.as_dict(), "seeds": sorted(models), "device": trained_on}
+    )
 
 
 def load_models(path: Path) -> tuple[dict[int, CGCNN], dict[str, Any]]:

@@ -24,6 +24,7 @@ from cgcnn.errors import InputError
 from cgcnn.tables import STRUCTURES
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Strategy = Literal["random", "formula", "prototype", "element"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 T = TypeVar("T")
 
@@ -141,6 +142,17 @@ class Evaluation(Section):
     seed: Seed
 
 
+class Examination(Section):
+    cells: PositiveInt
+    umap: bool
+    seed: Seed
+
+
+class Study(Section):
+    splits: Annotated[list[Strategy], Field(min_length=1), Unique]
+    shares: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Unique]
+
+
 class Report(Section):
     title: str
 
@@ -176,7 +188,7 @@ class Config(Section):
     source: Source
     structures: Structures
     graphs: Graphs
-    splits: Annotated[list[Literal["random", "formula", "prototype", "element"]], Field(min_length=1), Unique]
+    splits: Annotated[list[Strategy], Field(min_length=1), Unique]
     split: Split
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     model: Model
@@ -184,8 +196,10 @@ class Config(Section):
     variants: Annotated[dict[Name, Variant], Field(min_length=1)]
     baselines: Annotated[list[Literal["mean", "elements", "composition"]], Unique]
     evaluation: Evaluation
+    examination: Examination
     report: Report
     screen: Screen
+    study: Study
     execution: Execution
 
     @model_validator(mode="after")

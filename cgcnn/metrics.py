@@ -186,6 +186,21 @@ def summarise(
     return {"seeds": seeds, "ensemble": {"test": ensemble}, "summary": {"test": summary}}
 
 
+def best_on_validation(kind: Kind, models: Mapping[str, Mapping[str, Any]]) -> str:
+    """The model with the best headline metric on the validation materials, mean over its seeds; the first of equals.
+
+    Args:
+        models: name -> what `summarise` returned.
+    """
+    metric = HEADLINE[kind]
+    sign = 1 if metric in LOWER_IS_BETTER else -1
+    means = {
+        name: sign * float(np.mean([parts["validation"][metric] for parts in scores["seeds"].values()]))
+        for name, scores in models.items()
+    }
+    return min(means, key=means.__getitem__)
+
+
 def _spread(values: Sequence[float | None]) -> dict[str, float | int | None]:
     known = [value for value in values if value is not None]
     complete = len(known) == len(values)

@@ -65,6 +65,19 @@ def assign(
     return np.array(SUBSETS)[choice]
 
 
+def thinned(subset: ArrayLike, share: float, seed: int = 0) -> NDArray[np.bool_]:
+    """Which of n materials (n,) stay when only a share of the training materials is kept, but all others.
+
+    What a smaller share keeps a larger one keeps, too, so that a learning curve over sizes only ever adds materials.
+    """
+    train = np.flatnonzero(np.asarray(subset) == "train")
+    rng = np.random.Generator(np.random.PCG64(seed))
+    order = train[np.argsort(rng.random(len(train)), kind="stable")]
+    stays = np.ones(len(np.asarray(subset)), dtype=bool)
+    stays[order[max(1, round(share * len(train))) :]] = False
+    return stays
+
+
 def require_both_classes(strategy: str, subset: ArrayLike, target: ArrayLike) -> None:
     """Refuse a split of a classification whose subsets do not all hold both classes.
 

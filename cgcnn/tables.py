@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,6 +86,20 @@ PREDICTIONS = pa.schema(
         _field("subset", pa.string()),
         _field("target", pa.float64()),
         _field("prediction", pa.float64()),  # in the task's unit; the probability of class 1 for a class
+    ]
+)
+
+#: Where the best variant of a task and split puts each of its materials, and what their sites add to the prediction.
+EXAMINATION = pa.schema(
+    [
+        _field("material_id", pa.string()),
+        _field("pca_x", pa.float64()),
+        _field("pca_y", pa.float64()),
+        _field("umap_x", pa.float64()),  # NaN where it was not wanted
+        _field("umap_y", pa.float64()),
+        _field("distance", pa.float64()),  # to `nearest`; 1 is the median of that among training materials
+        _field("nearest", pa.string()),  # the nearest training material
+        _field("contributions", pa.list_(pa.float64())),  # of each site, in the task's unit or in log odds
     ]
 )
 
@@ -183,6 +198,20 @@ def write_json(path: Path, content: object) -> None:
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """What `write_json` wrote.
+
+    Raises:
+        InputError: not there, or not JSON; the message names the file.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file. Run the stage that makes it.") from None
+    except ValueError as error:
+        raise InputError(f"{path}: not readable JSON ({error}). Delete it and make it again.") from None
+
+
 def about_of(path: Path) -> dict[str, object]:
     """What a file says of its data, to be handed on: source and its version, licence."""
     facts = metadata_of(pq.read_schema(path))
@@ -226,26 +255,34 @@ def _crystals(rows: pa.RecordBatch) -> list[Crystal]:
     ]
 
 
+def crystals_of(structures: pa.Table, material_ids: Iterable[str]) -> list[Crystal]:
+    """These materials of a structures table, in this order."""
+    place = {material_id: row for row, material_id in enumerate(structures["material_id"].to_pylist())}
+    chosen = structures.take(pa.array([place[material_id] for material_id in material_ids], pa.int64()))
+    return _crystals(chosen.combine_chunks().to_batches()[0]) if len(chosen) else []
+
+
 def graphs_batch(material_ids: pa.Array, graphs: CrystalGraphs) -> pa.RecordBatch:
     """Rows of the graphs table for as many crystals."""
     sites, edges = graphs.site_offsets, graphs.edge_offsets
     columns = [
         material_ids,
-        _lists(sites, graphs.atomic_numbers),
-        _lists(sites, graphs.degree),
-        _lists(edges, graphs.neighbour),
-        _lists(edges, graphs.distance),
-        _lists(edges, graphs.multiplicity),
+        lists(sites, graphs.atomic_numbers),
+        lists(sites, graphs.degree),
+        lists(edges, graphs.neighbour),
+        lists(edges, graphs.distance),
+        lists(edges, graphs.multiplicity),
     ]
     if graphs.image is None:
         columns.append(pa.nulls(len(graphs), GRAPHS.field("image").type))
     else:
         shares = offsets(graphs.multiplicity)[edges]  # (C + 1,) first image of each crystal
-        columns.append(_lists(3 * shares, graphs.image.ravel()))
+        columns.append(lists(3 * shares, graphs.image.ravel()))
     return pa.RecordBatch.from_arrays(columns, schema=GRAPHS)
 
 
-def _lists(starts: np.ndarray, values: np.ndarray) -> pa.Array:
+def lists(starts: np.ndarray, values: np.ndarray) -> pa.Array:
+    """A column of lists from their values one after the other, and where each list begins, (rows + 1,)."""
     return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(values))
 
 

@@ -100,9 +100,9 @@ def content_of(files):
     return digest.hexdigest()[:16]
 
 
-def of_each_contest(pattern):
+def of_each_contest(pattern, splits=CONFIG.splits):
     """`pattern` for every task and split."""
-    return expand(pattern, task=CONFIG.tasks, split=CONFIG.splits, allow_missing=True)
+    return expand(pattern, task=CONFIG.tasks, split=splits, allow_missing=True)
 
 
 def of_each_variant(pattern):
@@ -117,6 +117,6 @@ def of_each_model(pattern):
 
 wildcard_constraints:
     task="|".join(CONFIG.tasks),
-    split="|".join(CONFIG.splits),
+    split=r"(random|formula|prototype|element)(-0\.\d+)?",
     variant="|".join(CONFIG.variants),
     shard=r"\d+",

@@ -2,6 +2,12 @@ CONTEST = "results/{task}/{split}"
 RESULT = f"{CONTEST}/{{variant}}"
 
 
+def strategy_of(name):
+    """`formula` is a strategy; `formula-0.25` is it with a quarter of the training materials."""
+    strategy, _, share = name.partition("-")
+    return {"strategy": strategy, "train_share": float(share or 1)}
+
+
 rule split:
     """Train, validation and test materials of one task."""
     input:
@@ -12,7 +18,7 @@ rule split:
         "logs/splits/{split}/{task}.log",
     localrule: True
     params:
-        section=lambda w: as_json({"task": CONFIG.tasks[w.task], "strategy": w.split, "split": CONFIG.split}),
+        section=lambda w: as_json({"task": CONFIG.tasks[w.task], **strategy_of(w.split), "split": CONFIG.split}),
         script=script("split.py"),
         code=code_of("split.py"),
     shell:

@@ -12,7 +12,7 @@ from cgcnn.tables import atomic_path
 
 
 def main(arguments: Namespace) -> None:
-    run = load(json.loads(arguments.section), arguments.data, arguments.results)
+    run = load(json.loads(arguments.section), arguments.data, arguments.results, arguments.benchmarks)
     page = render(run)
     with atomic_path(arguments.page) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -22,8 +22,9 @@ def main(arguments: Namespace) -> None:
 
 if __name__ == "__main__":
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--section", required=True, help="report, tasks, splits, variants and baselines, as JSON")
+    parser.add_argument("--section", required=True, help="report, tasks, splits, variants, ... as JSON")
     parser.add_argument("--data", type=Path, required=True, help="folder")
     parser.add_argument("--results", type=Path, required=True, help="folder")
+    parser.add_argument("--benchmarks", type=Path, help="folder with Snakemake's benchmark files, if there")
     parser.add_argument("--page", type=Path, required=True)
     stage.run(main, parser)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cgcnn.errors import InputError
-from cgcnn.splits import STRATEGIES, SUBSETS, assign, require_both_classes
+from cgcnn.splits import STRATEGIES, SUBSETS, assign, require_both_classes, thinned
 
 OXYGEN = 8
 FRACTIONS = st.sampled_from([(0.6, 0.2, 0.2), (0.8, 0.1, 0.1), (0.34, 0.33, 0.33), (0.98, 0.01, 0.01)])
@@ -151,3 +151,11 @@ def test_both_classes_are_required_in_every_subset():
     require_both_classes("random", subset, [1, 0, 1, 0, 1, 0])
     with pytest.raises(InputError, match=r"'random': test \(2 of 6 materials\) has no material of class 1"):
         require_both_classes("random", subset, [1, 0, 1, 0, 0, 0])
+
+
+@given(st.integers(2, 60), st.integers(0, 5))
+def test_smaller_shares_of_the_training_materials_are_nested(n: int, seed: int) -> None:
+    subset = np.array(["train", "test", "train", "validation"])[np.arange(n) % 4]
+    half, quarter, everything = (thinned(subset, share, seed) for share in (0.5, 0.25, 1))
+    assert everything.all() and half[subset != "train"].all() and not np.any(quarter & ~half)
+    assert half[subset == "train"].sum() == max(1, round(0.5 * (subset == "train").sum()))

@@ -47,13 +47,13 @@ def gain(contest: Contest, better: Model, worse: Model, resamples: int, seed: in
     # The error of a material is its mean over the seeds, so the gain is the difference of the means in the table.
     # An error is how far it is from 0, the error of a perfect prediction: so `paired` can compare errors directly.
     perfect = np.zeros(len(contest.target))
-    found = paired("regression", perfect, _errors(contest, better), _errors(contest, worse), resamples, seed)
+    found = paired("regression", perfect, errors_of(contest, better), errors_of(contest, worse), resamples, seed)
     low, high, difference = found["low"], found["high"], found["difference"]
     assert isinstance(difference, float) and not isinstance(low, str) and not isinstance(high, str)
     return Gain(-difference, None if high is None else -high, None if low is None else -low)
 
 
-def _errors(contest: Contest, model: Model) -> NDArray[np.float64]:
+def errors_of(contest: Contest, model: Model) -> NDArray[np.float64]:
     """(test materials,) absolute error, or share of the seeds that are wrong."""
     if contest.kind == "regression":
         return np.asarray(np.abs(model.prediction - contest.target).mean(axis=0))

@@ -30,14 +30,14 @@ class Family:
 
 @dataclass(frozen=True)
 class ElementCell:
-    """Where an element stands in the periodic table, and how many materials hold it."""
+    """Where an element stands in the periodic table, and what is said of it there."""
 
     symbol: str
-    number: int
     row: int
     column: int
-    materials: int
-    weight: float  # 0 to 1, of the colour: logarithm of the count
+    text: str  # empty where nothing is known
+    title: str
+    weight: float  # -1 to 1, of the colour
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,20 @@ def split_sizes(contest: Contest) -> dict[str, Any]:
 
 
 def elements_of(structures: pa.Table) -> list[ElementCell]:
-    """Every element up to fermium at its place in the periodic table; the f block has its rows below."""
+    """How many materials hold each element; the colour goes with the logarithm."""
     held = Counter(number for numbers in structures["atomic_numbers"].to_pylist() for number in set(numbers))
-    most = max(held.values(), default=1)
+    most = math.log1p(max(held.values(), default=1))
+    return periodic_table(
+        {z: (str(n), f"{SYMBOLS[z]}: in {n} materials", math.log1p(n) / most) for z, n in held.items()}
+    )
+
+
+def periodic_table(values: Mapping[int, tuple[str, str, float]]) -> list[ElementCell]:
+    """Every element up to fermium at its place in the periodic table; the f block has its rows below.
+
+    Args:
+        values: atomic number -> text, title and weight of the colour; others are left pale.
+    """
     group, period = (np.nan_to_num(properties()[name]).astype(int) for name in ("group", "period"))
     column = group.copy()
     row = period.copy()
@@ -92,12 +103,7 @@ def elements_of(structures: pa.Table) -> list[ElementCell]:
         column[number] = 3 + np.sum((group[:number] == 0) & (period[:number] == period[number]))
     return [
         ElementCell(
-            symbol=SYMBOLS[number],
-            number=number,
-            row=int(row[number]),
-            column=int(column[number]),
-            materials=held[number],
-            weight=math.log1p(held[number]) / math.log1p(most),
+            SYMBOLS[number], int(row[number]), int(column[number]), *values.get(number, ("", SYMBOLS[number], 0.0))
         )
         for number in range(1, len(SYMBOLS))
     ]

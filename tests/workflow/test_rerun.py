@@ -21,7 +21,7 @@ AFTER_TRAINING = {"provenance": 1, "report": 1}
 
 def trained(n_models: int) -> dict[str, int]:
     """What follows when `n_models` networks are trained again, of both tasks."""
-    return {"train": n_models, "predict": TASKS, "evaluate": TASKS, **AFTER_TRAINING}
+    return {"train": n_models, "predict": TASKS, "evaluate": TASKS, "examine": TASKS, **AFTER_TRAINING}
 
 
 EVERYTHING = {
@@ -99,8 +99,8 @@ def test_an_edit_runs_what_it_touches(
         path.write_text((path.read_text() if path.exists() else "") + new)
     else:
         edited.edit(file, old, new)
-    if expected is None:  # metrics are in the hands of all that evaluate, baselines and report
-        expected = {"baselines": TASKS, "evaluate": TASKS, **AFTER_TRAINING}
+    if expected is None:  # metrics are in the hands of all that evaluate, examine, and of baselines and report
+        expected = {"baselines": TASKS, "evaluate": TASKS, "examine": TASKS, **AFTER_TRAINING}
     assert edited.would_run() == expected
 
 

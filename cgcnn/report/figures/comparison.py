@@ -1,67 +1,30 @@
-"""The figures: from a contest to plotly. Colours of text and grid belong to the page's style sheet, light or dark.
+"""Who wins: scores of every seed, learning curves, predictions against targets, curves of a classification."""
 
-Plotly reads text as if it were HTML, so every text from the data goes through `escape`. `meta` of a trace is the name
-of its model, by which the page shows and hides it everywhere at once.
-"""
-
-import html
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import cycle
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
 import sklearn.metrics as sk
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from cgcnn.metrics import HEADLINE, LOWER_IS_BETTER
+from cgcnn.report.figures.base import SUBSET_COLOURS, axis_title, empty, escape, log_ticks, plain, styled, styles
+from cgcnn.report.materials import Material
 from cgcnn.report.results import Contest, Model
 from cgcnn.report.words import METRICS, readable
 
-# Okabe & Ito's colours that show on white and on near-black; told apart by the colour-blind, and by symbol and dash.
-_VARIANT_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
-_VARIANT_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon")
-_BASELINE_COLOURS = {"mean": "#9aa1a9", "elements": "#8a6f4d", "composition": "#5f6770"}
-_BASELINE_SYMBOLS = {"mean": "x", "elements": "triangle-down", "composition": "star"}
-_BASELINE_DASHES = {"mean": "dot", "elements": "dash", "composition": "dashdot"}
-_SUBSET_COLOURS = {"train": "#56708f", "validation": "#93a8c0", "test": "#E69F00"}
-
-_FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12}
-_LINE_STYLE = {"showline": True, "zeroline": False, "ticks": "outside", "ticklen": 4, "automargin": True}
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a model looks in every figure."""
-
-    colour: str
-    symbol: str
-    dash: str = "solid"
-
-
-def styles(models: Sequence[Model]) -> dict[str, Style]:
-    """A style for each model; that of a variant follows from its place among the variants."""
-    looks = zip(cycle(_VARIANT_COLOURS), cycle(_VARIANT_SYMBOLS), strict=True)
-    return {
-        model.name: Style(_BASELINE_COLOURS[model.name], _BASELINE_SYMBOLS[model.name], _BASELINE_DASHES[model.name])
-        if model.is_baseline
-        else Style(*next(looks))
-        for model in models
-    }
-
-
-def escape(text: str) -> str:
-    """Text that plotly shows as it is, instead of reading it as HTML."""
-    return html.escape(text, quote=False)
+MOST_POINTS = 2500  # of a parity plot
+_ENOUGH_FOR_DENSITY = 60
+_DENSITY_BINS = 32
 
 
 def scores(contest: Contest, note: str) -> go.Figure:
     """Headline metric on the test materials: a dot a seed, and their mean prediction with its interval."""
     metric = HEADLINE[contest.kind]
     name = METRICS[metric][0]
-    figure = _figure(_axis_title(f"test {name}", contest.unit if metric == "mae" else "", note), "")
-    for model, style in _styled(contest.models):
+    figure = empty(axis_title(f"test {name}", contest.unit if metric == "mae" else "", note), "")
+    for model, style in styled(contest.models):
         per_seed = {seed: parts["test"][metric] for seed, parts in model.scores["seeds"].items()}
         figure.add_scatter(
             x=list(per_seed.values()),
@@ -100,8 +63,8 @@ def scores(contest: Contest, note: str) -> go.Figure:
 
 def learning_curves(contest: Contest, quantity: str, title: str, note: str) -> go.Figure:
     """One line a seed of `quantity` (a key of the history's epochs) against the epoch; a mark on the epoch kept."""
-    figure = _figure("epoch", title + (f"<br>{escape(note)}" if note else ""))
-    for model, style in _styled(contest.variants):
+    figure = empty("epoch", title + (f"<br>{escape(note)}" if note else ""))
+    for model, style in styled(contest.variants):
         for seed, history in model.history.items():
             epochs, values = ([epoch[key] for epoch in history["epochs"]] for key in ("epoch", quantity))
             label = f"{escape(model.name)}, seed {escape(seed)}"
@@ -124,31 +87,39 @@ def learning_curves(contest: Contest, quantity: str, title: str, note: str) -> g
             )
     drawn = [value for trace in figure.data for value in trace.y]
     if drawn and min(drawn) > 0:
-        ticks = _log_ticks(min(drawn), max(drawn))
+        ticks = log_ticks(min(drawn), max(drawn))
         figure.update_yaxes(type="log", tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     return figure
 
 
-def parity(contest: Contest, model: Model, note: str) -> go.Figure:
+def parity(contest: Contest, model: Model, facts: Mapping[str, Material], note: str) -> go.Figure:
     """Mean prediction of the seeds against the target, a dot a test material, on axes that all models share."""
     quantity = readable(contest.target_name)
-    figure = _figure(_axis_title(quantity, contest.unit, note), _axis_title("predicted", contest.unit, note))
+    figure = empty(axis_title(quantity, contest.unit, note), axis_title("predicted", contest.unit, note))
     style = styles(contest.models)[model.name]
     unit = f" {escape(contest.unit)}" if contest.unit else ""
     mean, low, high = (f(model.prediction, axis=0) for f in (np.mean, np.min, np.max))
+    rows = _shown(np.abs(mean - contest.target))
+    if len(contest.target) >= _ENOUGH_FOR_DENSITY:
+        figure.add_trace(_density(contest.target, mean, style.colour, model.name))
     figure.add_scatter(
-        x=_plain(contest.target),
-        y=_plain(mean),
+        x=plain(contest.target[rows]),
+        y=plain(mean[rows]),
         customdata=[
-            [escape(material_id), escape(formula), f"{lowest:.3f} to {highest:.3f}"]
-            for material_id, formula, lowest, highest in zip(
-                contest.material_id, contest.formula, low, high, strict=True
-            )
+            [
+                escape(contest.material_id[row]),
+                escape(contest.formula[row]),
+                facts[contest.material_id[row]].space_group,
+                f"{low[row]:.3f} to {high[row]:.3f}",
+                f"{mean[row] - contest.target[row]:+.3f}",
+            ]
+            for row in rows
         ],
         mode="markers",
-        marker={"color": style.colour, "size": 6, "opacity": 0.6, "symbol": style.symbol},
-        hovertemplate=f"%{{customdata[1]}} (%{{customdata[0]}})<br>target %{{x:.3f}}{unit}"
-        f"<br>predicted %{{y:.3f}}{unit}<br>seeds %{{customdata[2]}}{unit}<extra></extra>",
+        marker={"color": style.colour, "size": 6, "opacity": 0.5, "symbol": style.symbol},
+        hovertemplate=f"%{{customdata[1]}} (%{{customdata[0]}})<br>space group %{{customdata[2]}}"
+        f"<br>target %{{x:.3f}}{unit}<br>predicted %{{y:.3f}}{unit}, error %{{customdata[4]}}"
+        "<br>seeds %{customdata[3]}<extra></extra>",
         meta=model.name,
     )
     everything = np.concatenate([contest.target, *(shown.prediction.mean(axis=0) for shown in contest.models)])
@@ -160,18 +131,94 @@ def parity(contest: Contest, model: Model, note: str) -> go.Figure:
     return figure
 
 
+def _shown(errors: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rows of the materials that are drawn: all, or the worst half of MOST_POINTS and others evenly."""
+    order = np.argsort(-errors, kind="stable")
+    if len(order) <= MOST_POINTS:
+        return np.arange(len(order))
+    others = order[MOST_POINTS // 2 :]
+    step = -(-len(others) // (MOST_POINTS // 2))
+    return np.sort(np.concatenate([order[: MOST_POINTS // 2], others[::step]]))
+
+
+def _density(x: NDArray[np.float64], y: NDArray[np.float64], colour: str, name: str) -> go.Contour:
+    """Lines of equal density of points (x, y), from a smoothed histogram."""
+    counts, x_edges, y_edges = np.histogram2d(x, y, bins=_DENSITY_BINS)
+    smooth = gaussian_filter(counts, 1.2)
+    most = float(smooth.max())
+    return go.Contour(
+        x=plain((x_edges[:-1] + x_edges[1:]) / 2),
+        y=plain((y_edges[:-1] + y_edges[1:]) / 2),
+        z=[[float(f"{value:.3g}") for value in row] for row in smooth.T],
+        contours={"coloring": "none", "start": most / 8, "end": most, "size": most / 5},
+        line={"color": colour, "width": 1},
+        opacity=0.7,
+        showscale=False,
+        hoverinfo="skip",
+        meta=name,
+    )
+
+
+def residuals(contest: Contest, note: str) -> go.Figure:
+    """How the errors of the mean predictions are spread: one outline a model."""
+    figure = empty(axis_title("predicted less target", contest.unit, note), "materials")
+    off = {model.name: model.prediction.mean(axis=0) - contest.target for model in contest.models}
+    reach = float(np.quantile(np.abs(np.concatenate(list(off.values()))), 0.99)) or 1.0
+    edges = np.linspace(-reach, reach, 42)
+    centres = plain((edges[:-1] + edges[1:]) / 2)
+    for model, style in styled(contest.models):
+        counts, _ = np.histogram(np.clip(off[model.name], -reach, reach), bins=edges)
+        figure.add_scatter(
+            x=centres,
+            y=counts.tolist(),
+            mode="lines",
+            line={"color": style.colour, "width": 1.6, "dash": style.dash, "shape": "hvh"},
+            hovertemplate=f"{escape(model.name)}<br>%{{y}} materials around %{{x:.3f}}<extra></extra>",
+            meta=model.name,
+        )
+    return figure
+
+
+def precision_recall(contest: Contest, note: str) -> go.Figure:
+    """Precision against recall on the test materials, which hold both classes: one curve a seed."""
+    positive = escape(contest.classes[1])
+    end = f"<br>{escape(note)}" if note else ""
+    figure = empty(f"recall ({positive}){end}", f"precision{end}")
+    for model, style in styled(contest.models):
+        for seed, prediction in zip(model.seeds, model.prediction, strict=True):
+            if np.ptp(prediction) == 0:
+                continue  # one probability for all is a point on the dotted line, no curve
+            precision, recall, _ = sk.precision_recall_curve(contest.target, prediction, drop_intermediate=True)
+            area = sk.average_precision_score(contest.target, prediction)
+            figure.add_scatter(
+                x=plain(recall),
+                y=plain(precision),
+                mode="lines",
+                line={"color": style.colour, "width": 1.5, "dash": style.dash},
+                opacity=0.8,
+                hovertemplate=f"{escape(model.name)}, seed {seed}, average precision {area:.3f}"
+                "<br>recall %{x:.1%}<br>precision %{y:.1%}<extra></extra>",
+                meta=model.name,
+            )
+    share = float(contest.target.mean())  # of guessing
+    figure.add_shape(type="line", x0=0, y0=share, x1=1, y1=share, line={"width": 1, "dash": "dot"})
+    figure.update_xaxes(range=[-0.02, 1.02], tickformat=".0%")
+    figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%")
+    return figure
+
+
 def roc(contest: Contest, note: str) -> go.Figure:
     """Receiver operating characteristic on the test materials, which hold both classes: one curve a seed."""
     positive = escape(contest.classes[1])
     end = f"<br>{escape(note)}" if note else ""
-    figure = _figure(f"false positive rate{end}", f"true positive rate ({positive}){end}")
-    for model, style in _styled(contest.models):
+    figure = empty(f"false positive rate{end}", f"true positive rate ({positive}){end}")
+    for model, style in styled(contest.models):
         for seed, prediction in zip(model.seeds, model.prediction, strict=True):
             false_rate, true_rate, _ = sk.roc_curve(contest.target, prediction)
             area = sk.roc_auc_score(contest.target, prediction)
             figure.add_scatter(
-                x=_plain(false_rate),
-                y=_plain(true_rate),
+                x=plain(false_rate),
+                y=plain(true_rate),
                 mode="lines",
                 line={"color": style.colour, "width": 1.5, "dash": style.dash},
                 opacity=0.8,
@@ -187,11 +234,11 @@ def roc(contest: Contest, note: str) -> go.Figure:
 
 def targets(contest: Contest, note: str) -> go.Figure:
     """How the targets of a regression are spread, in training, validation and test."""
-    figure = _figure(_axis_title(readable(contest.target_name), contest.unit, note), "materials")
+    figure = empty(axis_title(readable(contest.target_name), contest.unit, note), "materials")
     edges = np.histogram_bin_edges(contest.targets, bins=40)
-    centres = _plain((edges[:-1] + edges[1:]) / 2)
+    centres = plain((edges[:-1] + edges[1:]) / 2)
     subset = np.asarray(contest.subset)
-    for name, colour in _SUBSET_COLOURS.items():
+    for name, colour in SUBSET_COLOURS.items():
         counts, _ = np.histogram(contest.targets[subset == name], bins=edges)
         figure.add_bar(
             x=centres,
@@ -203,42 +250,3 @@ def targets(contest: Contest, note: str) -> go.Figure:
     legend = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"}
     figure.update_layout(barmode="stack", bargap=0.08, showlegend=True, legend=legend)
     return figure
-
-
-def _figure(x_title: str, y_title: str) -> go.Figure:
-    layout: dict[str, Any] = {
-        "template": go.layout.Template(),
-        "font": _FONT,
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
-        "showlegend": False,
-        "hovermode": "closest",
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#8b939b", "activecolor": "#0072B2"},
-        "hoverlabel": {"font": _FONT, "align": "left"},
-        "xaxis": {**_LINE_STYLE, "title": {"text": x_title, "standoff": 8}},
-        "yaxis": {**_LINE_STYLE, "title": {"text": y_title, "standoff": 6}},
-    }
-    return go.Figure(layout=layout)
-
-
-def _styled(models: Sequence[Model]) -> list[tuple[Model, Style]]:
-    looks = styles(models)
-    return [(model, looks[model.name]) for model in models]
-
-
-def _axis_title(quantity: str, unit: str, note: str) -> str:
-    title = f"{quantity} ({unit})" if unit else quantity
-    return escape(title) + (f"<br>{escape(note)}" if note else "")
-
-
-def _plain(values: Any) -> list[float]:
-    """Floats rounded to what a figure can show, so that the page stays small."""
-    return [float(f"{value:.5g}") for value in values]
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 in each decade; all digits where less than a decade is shown."""
-    digits = (1, 2, 5) if high / low > 10 else range(1, 10)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [float(f"{digit}e{decade}") for decade in decades for digit in digits]

@@ -1,0 +1,108 @@
+"""The report in a real browser without a network: no complaints, hover, structures in 3-D, hostile text stays text."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from test_report import HOSTILE, load_run
+
+from cgcnn.report.page import render
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["playwright.Page", list[str]]]:
+    """The page opened in Chromium, and what it complained of."""
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium found: chromium, chromium-browser or google-chrome")
+    folder = tmp_path_factory.mktemp("browser")
+    path = folder / "page.html"
+    path.write_text(render(load_run(folder)), encoding="utf-8")
+    complaints: list[str] = []
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=chromium, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1200, "height": 900})
+        opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        opened.on("pageerror", lambda error: complaints.append(str(error)))
+        opened.on("dialog", lambda dialog: complaints.append(f"alert: {dialog.message}"))
+        opened.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
+        opened.goto(path.as_uri())
+        yield opened, complaints
+        browser.close()
+
+
+def test_every_figure_is_drawn_as_it_comes_into_view(page: tuple["playwright.Page", list[str]]) -> None:
+    opened, complaints = page
+    plots = opened.locator(".plot")
+    for number in range(plots.count()):
+        plots.nth(number).scroll_into_view_if_needed()
+        opened.wait_for_function("n => document.querySelectorAll('.plot')[n].data", arg=number)
+    assert plots.count() > 30
+    titles = opened.locator(".modebar-btn").evaluate_all("all => [...new Set(all.map(each => each.dataset.title))]")
+    assert set(titles) == {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}  # none that sends data away
+    assert complaints == []
+
+
+def test_pointing_shows_a_material_and_a_click_opens_its_structure(page: tuple["playwright.Page", list[str]]) -> None:
+    opened, complaints = page
+    plot = opened.locator("#energy-formula-parity-gated")
+    plot.scroll_into_view_if_needed()
+    place = "([name, k]) => { const p = document.getElementById(name); return p.data.findIndex((t) => t.customdata) }"
+    curve = opened.evaluate(place, ["energy-formula-parity-gated", 0])
+    row = opened.evaluate(
+        "([curve, hostile]) => document.getElementById('energy-formula-parity-gated').data[curve]"
+        ".customdata.findIndex((about) => unescapeText(about[0]) === hostile)",
+        [curve, HOSTILE],
+    )
+    assert row >= 0
+    opened.evaluate(
+        "([curve, row]) => Plotly.Fx.hover('energy-formula-parity-gated', [{curveNumber: curve, pointNumber: row}])",
+        [curve, row],
+    )
+    assert HOSTILE in plot.locator(".hovertext").first.text_content()
+    opened.evaluate(
+        "([curve, row]) => { const p = document.getElementById('energy-formula-parity-gated');"
+        " p.emit('plotly_click', {points: [{customdata: p.data[curve].customdata[row]}]}) }",
+        [curve, row],
+    )
+    viewer = opened.locator("#viewer")
+    assert viewer.is_visible() and opened.locator("#viewer-title").text_content() == HOSTILE
+    opened.wait_for_function("document.querySelector('#viewer-plot canvas')")
+    meshes = "document.getElementById('viewer-plot').data.filter((trace) => trace.type === 'mesh3d')[0]"
+    labels = opened.evaluate(f"[...new Set({meshes}.text)]")
+    assert len(labels) == 3 and any("Ti, adds -0.4" in label for label in labels)  # by what the sites add to the energy
+    opened.locator("#viewer-colours button").first.click()
+    assert set(opened.evaluate(f"[...new Set({meshes}.text)]")) == {"Ba", "Ti", "O"}
+    bonds = opened.evaluate("document.getElementById('viewer-plot').data[1].x.length / 3")
+    assert bonds == 6  # the octahedron around Ti; Ba has 12 neighbours and is drawn without
+    opened.locator("#viewer-close").click()
+    assert not viewer.is_visible() and complaints == []
+
+
+def test_a_chip_hides_its_model_everywhere(page: tuple["playwright.Page", list[str]]) -> None:
+    opened, complaints = page
+    chip = opened.locator(".chip[data-model=shared]")
+    chip.click()
+    assert opened.locator("figure[data-model=shared]").first.is_hidden()
+    drawn = "document.getElementById('energy-formula-scores').data.filter((t) => t.meta === 'shared')"
+    assert opened.evaluate(f"{drawn}.every((trace) => trace.visible === false)")
+    chip.click()
+    assert opened.evaluate(f"{drawn}.every((trace) => trace.visible)")
+    opened.locator("#theme").click()
+    assert opened.evaluate("document.documentElement.dataset.theme") == "dark" and complaints == []
+
+
+def test_a_telephone_need_not_scroll_sideways(page: tuple["playwright.Page", list[str]]) -> None:
+    opened, _ = page
+    opened.set_viewport_size({"width": 380, "height": 800})
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 380
