@@ -40,18 +40,21 @@ def masters() -> list[Path]:
     return sorted(MASTERS.glob("*.py"))
 
 
-def source_notebook(master: Path) -> nbformat.NotebookNode:
-    """A master as nbgrader's source notebook: solutions and hidden tests are in it."""
+def source_notebook(master: Path, token: str = "") -> nbformat.NotebookNode:
+    """A master as nbgrader's source notebook: solutions and hidden tests are in it.
+
+    With a token each check cell prints it, followed by its name, once it has passed: what no answer can know beforehand.
+    """
     notebook = jupytext.read(master)
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
     for number, cell in enumerate(notebook.cells):
         cell.id = f"{master.stem[0]}-{number}"
-        _expand(cell)
+        _expand(cell, token)
     return notebook
 
 
-def _expand(cell: nbformat.NotebookNode) -> None:
+def _expand(cell: nbformat.NotebookNode, token: str) -> None:
     """Turn a cell's short mark into nbgrader's metadata."""
     marks = dict(cell.metadata)
     cell.metadata.clear()
@@ -64,8 +67,9 @@ def _expand(cell: nbformat.NotebookNode) -> None:
     elif "check" in marks:
         facts |= {"grade_id": f"check-{marks['check']}", "grade": True, "locked": True, "points": marks["points"]}
         tests = [f"hidden.{name}({answer})" for name, answer in _CHECK.findall(cell.source)]
-        lines = ["### BEGIN HIDDEN TESTS", "from homework import hidden", "", *tests, "### END HIDDEN TESTS"]
-        cell.source = "\n".join([cell.source, *lines])
+        tests += [f'print("{token}", "check-{marks["check"]}")'] if token else []
+        sealed = ["from homework import hidden", "from homework.hidden.seal import unbroken", "", "unbroken()"]
+        cell.source = "\n".join([cell.source, "### BEGIN HIDDEN TESTS", *sealed, *tests, "### END HIDDEN TESTS"])
     elif "answer" in marks:
         facts |= {"grade_id": marks["answer"], "grade": True, "solution": True, "points": marks["points"]}
     else:
@@ -88,7 +92,7 @@ def api(course: Path, **sections: dict[str, object]) -> NbGraderAPI:
     return NbGraderAPI(config=config)
 
 
-def build(course: Path, solve: bool = False, only: Sequence[str] = ()) -> None:
+def build(course: Path, solve: bool = False, only: Sequence[str] = (), token: str = "") -> None:
     """Make `source`, `release` and, if asked, `solution` notebooks of a course in this folder, one assignment each.
 
     Raises:
@@ -103,12 +107,23 @@ def build(course: Path, solve: bool = False, only: Sequence[str] = ()) -> None:
             continue
         path = course / "source" / name / f"{name}.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(source_notebook(master), path)
-        steps = [grader.generate_assignment, *([grader.generate_solution] if solve else [])]
-        for step in steps:
-            result = step(name, force=True) if step is not grader.generate_assignment else step(name, force=True, create=True)
-            if not result["success"]:
-                raise RuntimeError(f"{master}: {step.__name__} failed:\n{result.get('error') or result.get('log')}")
+        nbformat.write(source_notebook(master, token), path)
+        _require(grader.generate_assignment(name, force=True, create=True), master)
+        if solve:
+            _require(grader.generate_solution(name, force=True), master)
+            _require_no_errors(course / "solution" / name / f"{name}.ipynb")
+
+
+def _require(result: dict[str, object], master: Path) -> None:
+    if not result["success"]:
+        raise RuntimeError(f"{master}: nbgrader refused it:\n{result.get('error') or result.get('log')}")
+
+
+def _require_no_errors(path: Path) -> None:
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            if output.output_type == "error":
+                raise RuntimeError(f"{path}: {output.ename}: {output.evalue}\nin\n{cell.source}")
 
 
 def publish(course: Path, notebooks: Path) -> None:

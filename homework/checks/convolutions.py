@@ -103,7 +103,12 @@ def conv_none(answer: Callable[..., Tensor], *graphs: Graph) -> None:
             "A residual v is added: that is the gated convolution.": g.v + softplus(line + bias),
             "That activation is a sigmoid; here g is softplus.": torch.sigmoid(line + bias),
         }
-        same(found, softplus(line + bias), mistakes, "The shape is right, the values are not: go through the equation once more.")
+        same(
+            found,
+            softplus(line + bias),
+            mistakes,
+            "The shape is right, the values are not: go through the equation once more.",
+        )
 
 
 @check
@@ -124,7 +129,9 @@ def conv_shared(answer: Callable[..., Tensor], *graphs: Graph) -> None:
             "v_i stands where v_j should: the sum is over the neighbours.": softplus(
                 g.total(torch.cat([g.v[g.centre], g.u], dim=1)) @ w_c + own
             ),
-            "The messages are added up at the wrong end of the edges.": softplus(g.total(edges, g.neighbour) @ w_c + own),
+            "The messages are added up at the wrong end of the edges.": softplus(
+                g.total(edges, g.neighbour) @ w_c + own
+            ),
             "The self term v_i W_s is missing.": softplus(seen + b),
             "The bias b is missing.": softplus(seen + g.v @ w_s),
             "The bias b is added once an edge: it belongs outside the sum.": softplus(
@@ -132,14 +139,21 @@ def conv_shared(answer: Callable[..., Tensor], *graphs: Graph) -> None:
             ),
             "The activation g = softplus is missing.": seen + own,
             "The activation is inside the sum: here it comes once, at the end.": g.total(softplus(edges @ w_c)) + own,
-            "The activation is inside the sum, and at the end once more.": softplus(g.total(softplus(edges @ w_c)) + own),
+            "The activation is inside the sum, and at the end once more.": softplus(
+                g.total(softplus(edges @ w_c)) + own
+            ),
             "The distances u are missing.": softplus(g.total(g.v[g.neighbour] @ sites) + own),
             "v_j ⊕ u begins with v_j: the other order meets the wrong rows of W_c.": softplus(
                 g.total(torch.cat([g.u, g.v[g.neighbour]], dim=1)) @ w_c + own
             ),
             "The neighbours' features v_j are missing.": softplus(g.total(g.u @ distances) + own),
         }
-        same(found, softplus(seen + own), mistakes, "The shape is right, the values are not: go through the equation once more.")
+        same(
+            found,
+            softplus(seen + own),
+            mistakes,
+            "The shape is right, the values are not: go through the equation once more.",
+        )
 
 
 def _gated_parts(g: Graph) -> tuple[Tensor, ...]:
@@ -183,7 +197,12 @@ def conv_gated(answer: Callable[..., Tensor], *graphs: Graph) -> None:
             "Gate and message are summed before they are multiplied: that is no longer one gate a neighbour.": g.v
             + g.total(torch.sigmoid(filters)) * g.total(softplus(core)),
         }
-        same(found, g.v + g.total(message), mistakes, "The shape is right, the values are not: go through the equation once more.")
+        same(
+            found,
+            g.v + g.total(message),
+            mistakes,
+            "The shape is right, the values are not: go through the equation once more.",
+        )
 
 
 def _largest(rows: Tensor, at: Tensor, n: int) -> Tensor:
@@ -243,7 +262,9 @@ def conv_published(answer: Callable[..., Tensor], *graphs: Graph) -> None:
             "The outer softplus is missing.": layer(last=plain),
             "Filter and core are swapped: the filter is the first half.": layer(swap=True),
             "This is the mean over the neighbours, not the sum.": layer(add=g.average),
-            "Filter and core are every other column: take halves, `chunk(2, dim=1)`.": _striped(g, linear, edge_norm, site_norm, z),
+            "Filter and core are every other column: take halves, `chunk(2, dim=1)`.": _striped(
+                g, linear, edge_norm, site_norm, z
+            ),
             "The second batch norm takes v_i along: it norms the sum alone.": softplus(
                 site_norm(g.v + g.total(_message(edge_norm(linear(z)))))
             ),
@@ -253,7 +274,13 @@ def conv_published(answer: Callable[..., Tensor], *graphs: Graph) -> None:
                 z=torch.cat([g.v[g.neighbour], g.v[g.centre], g.u], dim=1)
             ),
         }
-        same(found, expected, mistakes, "The shape is right, the values are not: go through the five steps once more.", 1e-5)
+        same(
+            found,
+            expected,
+            mistakes,
+            "The shape is right, the values are not: go through the five steps once more.",
+            1e-5,
+        )
 
 
 def _message(rows: Tensor) -> Tensor:
@@ -295,14 +322,20 @@ def pool(answer: Callable[..., Tensor], *cases: tuple[Tensor, Tensor, int]) -> N
 def twins(answer: Callable[[], tuple[Any, Any]]) -> None:
     """`answer()` gives two surroundings, lists of (element 0 or 1, distance in Å), that only `gated` tells apart."""
     surroundings = answer()
-    must(isinstance(surroundings, tuple) and len(surroundings) == 2, "Return two surroundings, each a list of (element, distance).")
+    must(
+        isinstance(surroundings, tuple) and len(surroundings) == 2,
+        "Return two surroundings, each a list of (element, distance).",
+    )
     first, second = (sorted((int(e), float(d)) for e, d in one) for one in surroundings)
     must(first and second, "A surrounding without neighbours: give both at least one.")
     must({e for e, _ in first + second} <= {0, 1}, "The elements are 0 and 1.")
     must(all(0.5 < d <= 8 for _, d in first + second), "Distances lie between 0.5 and 8 Å.")
     must(len(first) == len(second), "They have unequally many neighbours: even a sum notices that.")
     must(first != second, "These two are the same: neighbours have no order.")
-    must([e for e, _ in first] == [e for e, _ in second], "Their neighbours are of different elements: the sum of v_j notices that.")
+    must(
+        [e for e, _ in first] == [e for e, _ in second],
+        "Their neighbours are of different elements: the sum of v_j notices that.",
+    )
     lengths = [sorted(d for _, d in one) for one in (first, second)]
     must(lengths[0] == lengths[1], "Their distances differ as a list: the sum of u notices that.")
 
@@ -319,7 +352,9 @@ def equivariant(answer: Callable[..., Tensor], *graphs: Graph) -> None:
         must(close(moved, plain[order]), "With its sites in another order the crystal gets another answer.")
         v = g.v.clone().requires_grad_()
         out = answer(v, g.u, g.centre, g.neighbour, *parts)
-        must(out.requires_grad, "No gradient arrives at v: something leaves the tensors of torch (detach, numpy, .data).")
+        must(
+            out.requires_grad, "No gradient arrives at v: something leaves the tensors of torch (detach, numpy, .data)."
+        )
         try:
             torch.autograd.gradcheck(lambda v: answer(v, g.u, g.centre, g.neighbour, *parts), v)
         except RuntimeError:

@@ -34,7 +34,9 @@ class Cell:
 
 _FCC = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
 NACL = Cell(5.64 * np.eye(3), np.array(_FCC + [[(x + 0.5) % 1, y, z] for x, y, z in _FCC]), 6.0)
-OBLIQUE = Cell(np.array([[2.9, 0, 0], [2.4, 1.9, 0], [0.3, 1.1, 4.2]]), np.array([[0.1, 0.2, 0.3], [0.6, 0.9, 0.8]]), 5.0)
+OBLIQUE = Cell(
+    np.array([[2.9, 0, 0], [2.4, 1.9, 0], [0.3, 1.1, 4.2]]), np.array([[0.1, 0.2, 0.3], [0.6, 0.9, 0.8]]), 5.0
+)
 
 
 @check
@@ -44,7 +46,10 @@ def neighbours(answer: Callable[..., Edges], *cells: Cell) -> None:
         found = answer(cell.lattice, cell.frac_coords, cell.cutoff)
         must(isinstance(found, tuple) and len(found) == 3, "Return three arrays: centre, neighbour, distance.")
         centre, neighbour, distance = (np.asarray(row) for row in found)
-        must(centre.shape == neighbour.shape == distance.shape, "The three arrays must be equally long: one entry an edge.")
+        must(
+            centre.shape == neighbour.shape == distance.shape,
+            "The three arrays must be equally long: one entry an edge.",
+        )
         if not _equal(_sorted(centre, neighbour, distance), _sorted(*cell.edges())):
             raise Wrong(_what_is_wrong_with_edges(cell, centre, neighbour, distance))
 
@@ -73,8 +78,10 @@ def _what_is_wrong_with_edges(cell: Cell, centre: np.ndarray, neighbour: np.ndar
         return "Some distance is zero: a site is not its own neighbour (its images in other cells are)."
     if is_for(cell.lattice.T):
         return "These are the neighbours in another lattice: the lattice vectors are the rows of the matrix."
-    if distance.max() <= cell.cutoff**2 and len(centre) == len(expected[0]) and close(
-        np.sort(distance), np.sort(expected[2] ** 2), 1e-3
+    if (
+        distance.max() <= cell.cutoff**2
+        and len(centre) == len(expected[0])
+        and close(np.sort(distance), np.sort(expected[2] ** 2), 1e-3)
     ):
         return "The distances look squared."
     if distance.max() > cell.cutoff + 1e-3:
@@ -92,7 +99,9 @@ def _what_is_wrong_with_edges(cell: Cell, centre: np.ndarray, neighbour: np.ndar
         return f"{count}: look further than that, the cutoff may reach beyond the nearest cells (and in a slanted cell further still)."
     if len(centre) > len(expected[0]):
         return f"{count}: are some edges there twice?"
-    return "There are as many edges as there should be, but other ones: look at which site is where, and at the distances."
+    return (
+        "There are as many edges as there should be, but other ones: look at which site is where, and at the distances."
+    )
 
 
 @check
@@ -111,17 +120,23 @@ def nearest(answer: Callable[..., np.ndarray], *cases: tuple[Edges, int, int, fl
         order = np.argsort(distance, kind="stable")
         overall = np.zeros(len(distance), dtype=bool)
         overall[order[:k]] = True
-        if np.array_equal(found, distance <= np.sort(distance)[min(k, len(distance)) - 1] + tolerance) or np.array_equal(found, overall):
+        if np.array_equal(
+            found, distance <= np.sort(distance)[min(k, len(distance)) - 1] + tolerance
+        ) or np.array_equal(found, overall):
             raise Wrong("The nearest edges of the whole crystal are kept: each site has neighbours of its own.")
         if few.any() and np.any(degree[few] < wanted[few]):
             raise Wrong(f"A site with fewer than {k} neighbours keeps those that it has.")
         if np.all(degree <= k) and np.any(wanted > k):
-            raise Wrong(f"Some sites keep just {k}: their shell is cut in two. All that are as near as the {k}-th stay.")
+            raise Wrong(
+                f"Some sites keep just {k}: their shell is cut in two. All that are as near as the {k}-th stay."
+            )
         if np.array_equal(found, distance <= _kth(centre, distance, n_sites, k + 1)[centre] + tolerance):
             raise Wrong(f"This looks for neighbour {k + 1} in place of {k}: counting starts at 0.")
         if np.array_equal(found, distance <= _kth(centre, distance, n_sites, k - 1)[centre] + tolerance):
             raise Wrong(f"This looks for neighbour {k - 1} in place of {k}.")
-        if np.array_equal(found, distance < limit[centre]) or np.array_equal(found, distance < limit[centre] - tolerance):
+        if np.array_equal(found, distance < limit[centre]) or np.array_equal(
+            found, distance < limit[centre] - tolerance
+        ):
             raise Wrong(f"The {k}-th neighbour and its shell are missing: compare with <=, and add the tolerance.")
         if np.array_equal(found, distance <= limit[centre]) or np.array_equal(found, distance <= limit[centre] + 1e-8):
             raise Wrong(f"Neighbours within {tolerance} Å of the {k}-th belong to its shell: the tolerance is missing.")
@@ -154,16 +169,24 @@ def expand(answer: Callable[[np.ndarray], np.ndarray], *distances: np.ndarray) -
         expected = np.exp(-(gap**2))
         with np.errstate(over="ignore", invalid="ignore"):
             mistakes = {
-                "The exponent is halved: here it is (d - mu)^2 / sigma^2, without the 2 of a normal distribution.": np.exp(-(gap**2) / 2),
+                "The exponent is halved: here it is (d - mu)^2 / sigma^2, without the 2 of a normal distribution.": np.exp(
+                    -(gap**2) / 2
+                ),
                 "The gap is not squared.": np.exp(-np.abs(gap)),
                 "The gap is not squared. ": np.exp(-gap),
                 "The values grow with the gap: the sign of the exponent is wrong.": np.exp(gap**2),
                 "sigma is not squared.": np.exp(-(gap**2) * GAUSSIAN_STEP),
                 "sigma = 0.2 Å seems to be missing.": np.exp(-((gap * GAUSSIAN_STEP) ** 2)),
-                "The rows are normalised: a Gaussian is 1 at its centre, whatever the others are.": expected / expected.sum(axis=1, keepdims=True),
+                "The rows are normalised: a Gaussian is 1 at its centre, whatever the others are.": expected
+                / expected.sum(axis=1, keepdims=True),
                 "sigma is multiplied where it divides.": np.exp(-((gap * GAUSSIAN_STEP**2) ** 2)),
             }
-            same(found, expected, mistakes, "The shape is right, the values are not: look at the centres and at the exponent.")
+            same(
+                found,
+                expected,
+                mistakes,
+                "The shape is right, the values are not: look at the centres and at the exponent.",
+            )
 
 
 @check
@@ -183,19 +206,27 @@ def bits(answer: Callable[..., np.ndarray], *cases: tuple[np.ndarray, float, flo
         must(np.all(found[inside].sum(axis=1) > 0), "A known value within the range sets no bit.")
         must(np.all(found[inside].sum(axis=1) == 1), "A row has several bits: one-hot means one.")
         shift = found[inside].argmax(axis=1) - expected[inside].argmax(axis=1)
-        must(not (len(shift) and np.all(np.isin(shift, (0, 1))) and shift.any()), "Some bits are one bin too high: a bin is found by rounding down.")
+        must(
+            not (len(shift) and np.all(np.isin(shift, (0, 1))) and shift.any()),
+            "Some bits are one bin too high: a bin is found by rounding down.",
+        )
         must(not shift.any(), "Some bits are in the wrong bin: the bins are equally wide, from `low` to `high`.")
 
 
 @check
-def relabel(answer: Callable[..., tuple[np.ndarray, np.ndarray]], *cases: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+def relabel(
+    answer: Callable[..., tuple[np.ndarray, np.ndarray]], *cases: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
     """`answer(centre, neighbour, order)` gives the edges when the sites come in another order."""
     first = (np.array([0, 0, 1, 2, 3]), np.array([1, 2, 3, 0, 2]), np.array([2, 0, 3, 1]))
     for centre, neighbour, order in cases or (first,):
         given = centre.copy(), neighbour.copy()
         found = answer(centre, neighbour, order)
         must(isinstance(found, tuple) and len(found) == 2, "Return two arrays: centre and neighbour.")
-        must(np.array_equal(centre, given[0]) and np.array_equal(neighbour, given[1]), "The arrays that were given have changed: make new ones.")
+        must(
+            np.array_equal(centre, given[0]) and np.array_equal(neighbour, given[1]),
+            "The arrays that were given have changed: make new ones.",
+        )
         place = np.argsort(order)
         expected = (place[centre], place[neighbour])
         if not all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True)):

@@ -19,7 +19,10 @@ def nll(answer: Callable[[Tensor, Tensor], Tensor], *cases: tuple[Tensor, Tensor
     for logits, classes in cases or (first, huge):
         found = torch.as_tensor(answer(logits, classes))
         must(found.shape == (), f"The loss has shape {tuple(found.shape)}: it should be one number.")
-        must(torch.isfinite(found), "The loss is not finite for large logits: exp overflows, or log meets 0. Subtract the largest logit first.")
+        must(
+            torch.isfinite(found),
+            "The loss is not finite for large logits: exp overflows, or log meets 0. Subtract the largest logit first.",
+        )
         log_p = logits.log_softmax(dim=1)
         rows = torch.arange(len(logits))
         each = -log_p[rows, classes]
@@ -30,7 +33,9 @@ def nll(answer: Callable[[Tensor, Tensor], Tensor], *cases: tuple[Tensor, Tensor
             "This is the loss of the other class.": -log_p[rows, 1 - classes].mean(),
             "The logarithm is missing.": -logits.softmax(dim=1)[rows, classes].mean(),
             "The logarithm is to base 2; nats come from the natural one.": each.mean() / math.log(2),
-            "The softmax runs down the crystals; it belongs along the classes, dim=1.": -logits.log_softmax(dim=0)[rows, classes].mean(),
+            "The softmax runs down the crystals; it belongs along the classes, dim=1.": -logits.log_softmax(dim=0)[
+                rows, classes
+            ].mean(),
             "The softmax is missing: logits are not log-probabilities.": -logits[rows, classes].mean(),
             "Both classes are counted: only the true one is.": -log_p.mean(),
         }
@@ -43,23 +48,36 @@ def scale(answer: Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]], *ca
     first = (torch.tensor([1.0, 3.0, 8.0, -20.0, 30.0], dtype=torch.float64), torch.tensor([0, 1, 2]))
     for target, train in cases or (first,):
         found = answer(target, train)
-        must(isinstance(found, tuple) and len(found) == 3, "Return three things: the scaled targets, the mean, the deviation.")
+        must(
+            isinstance(found, tuple) and len(found) == 3,
+            "Return three things: the scaled targets, the mean, the deviation.",
+        )
         has_shape(found[0], tuple(target.shape), "one scaled target a crystal, whatever its subset")
         known = target[train]
         mean, deviations = known.mean(), (known.std(), known.std(correction=0))
         mistakes = {
-            "The scale is fitted to all targets: those of validation and test must not be looked at.": (target - target.mean()) / target.std(),
-            "The scale is fitted to all targets: those of validation and test must not be looked at. ": (target - target.mean()) / target.std(correction=0),
+            "The scale is fitted to all targets: those of validation and test must not be looked at.": (
+                target - target.mean()
+            )
+            / target.std(),
+            "The scale is fitted to all targets: those of validation and test must not be looked at. ": (
+                target - target.mean()
+            )
+            / target.std(correction=0),
             "The mean is not subtracted.": target / known.std(),
             "The mean is not subtracted. ": target / known.std(correction=0),
             "The targets are divided by the variance; its root is the deviation.": (target - mean) / known.var(),
             "The targets are not divided by their deviation.": target - mean,
-            "This scales from 0 to 1; here the mean becomes 0 and the deviation 1.": (target - known.min()) / (known.max() - known.min()),
+            "This scales from 0 to 1; here the mean becomes 0 and the deviation 1.": (target - known.min())
+            / (known.max() - known.min()),
         }
         if not any(close(found[0], (target - mean) / deviation) for deviation in deviations):
             same(found[0], (target - mean) / deviations[0], mistakes, "The scaled targets are not right.")
         must(close(found[1], mean), "The scaled targets are right, the mean that is returned is not the one used.")
-        must(any(close(found[2], d) for d in deviations), "The scaled targets are right, the deviation that is returned is not the one used.")
+        must(
+            any(close(found[2], d) for d in deviations),
+            "The scaled targets are right, the deviation that is returned is not the one used.",
+        )
 
 
 class Watched(nn.Module):
@@ -95,32 +113,59 @@ def train_step(answer: Callable[..., float], *cases: tuple[Tensor, Tensor, int])
             must(found is not None, "Nothing is returned: return the loss.")
             moved = any(not torch.equal(value, before[name]) for name, value in model.state_dict().items())
             must(moved, "The weights did not move: is there a backward pass, and then a step of the optimizer?")
-            must(model.modes and model.modes[-1], "The network is in evaluation mode: switch it to training first, batch norms and dropout depend on it.")
+            must(
+                model.modes and model.modes[-1],
+                "The network is in evaluation mode: switch it to training first, batch norms and dropout depend on it.",
+            )
             other.zero_grad()
             loss.backward()
             other.step()
             right = all(close(value, twin.state_dict()[name]) for name, value in model.state_dict().items())
             if not right:
-                must(number == 0, "The first step is right, a later one is not: the gradients of the step before are still there.")
+                must(
+                    number == 0,
+                    "The first step is right, a later one is not: the gradients of the step before are still there.",
+                )
                 up = {n: 2 * start[n] - v for n, v in twin.state_dict().items()}
-                must(not all(close(v, up[n]) for n, v in model.state_dict().items()), "The loss goes up: the sign is wrong.")
+                must(
+                    not all(close(v, up[n]) for n, v in model.state_dict().items()),
+                    "The loss goes up: the sign is wrong.",
+                )
                 n = len(target)
                 summed = {k: start[k] + n * (v - start[k]) for k, v in twin.state_dict().items()}
-                must(not all(close(v, summed[k]) for k, v in model.state_dict().items()), "The step is too large: the loss is the mean over the batch, not the sum.")
+                must(
+                    not all(close(v, summed[k]) for k, v in model.state_dict().items()),
+                    "The step is too large: the loss is the mean over the batch, not the sum.",
+                )
                 raise Wrong("The step is not that of the mean squared error.")
-            must(not isinstance(found, Tensor) or not found.requires_grad, "The loss that is returned carries its graph along: return a number, `loss.item()`.")
-            must(close(found, float(loss.detach())), "The weights are right, the loss that is returned is not the mean squared error before the step.")
+            must(
+                not isinstance(found, Tensor) or not found.requires_grad,
+                "The loss that is returned carries its graph along: return a number, `loss.item()`.",
+            )
+            must(
+                close(found, float(loss.detach())),
+                "The weights are right, the loss that is returned is not the mean squared error before the step.",
+            )
 
 
 @check
 def mean_absolute_error(answer: Callable[..., float], *cases: tuple[Tensor, Tensor, float, float]) -> None:
     """`answer(output, target, mean, std)`: in the target's unit, for outputs (C,) on the scale of training."""
-    first = (torch.tensor([0.5, -1.0, 0.2], dtype=torch.float64), torch.tensor([-2.0, -3.5, -2.4], dtype=torch.float64), -2.5, 0.5)
+    first = (
+        torch.tensor([0.5, -1.0, 0.2], dtype=torch.float64),
+        torch.tensor([-2.0, -3.5, -2.4], dtype=torch.float64),
+        -2.5,
+        0.5,
+    )
     for output, target, mean, std in cases or (first,):
         found = answer(output, target, mean, std)
         gap = output * std + mean - target
         mistakes = {
-            "Output and target are on different scales: the output is scaled, the target is in eV/atom.": (output - target).abs().mean(),
+            "Output and target are on different scales: the output is scaled, the target is in eV/atom.": (
+                output - target
+            )
+            .abs()
+            .mean(),
             "The error is on the scale of training: a reader wants eV/atom.": gap.abs().mean() / std,
             "The mean is not added back.": (output * std - target).abs().mean(),
             "The deviation is not multiplied back.": (output + mean - target).abs().mean(),
@@ -131,11 +176,18 @@ def mean_absolute_error(answer: Callable[..., float], *cases: tuple[Tensor, Tens
             "This is the sum, not the mean.": gap.abs().sum(),
             "This is the median, not the mean.": gap.abs().median(),
         }
-        same(torch.as_tensor(found), gap.abs().mean(), mistakes, "The value is not right: scale back, subtract, absolute value, mean.")
+        same(
+            torch.as_tensor(found),
+            gap.abs().mean(),
+            mistakes,
+            "The value is not right: scale back, subtract, absolute value, mean.",
+        )
 
 
 @check
-def best_epoch(answer: Callable[[Sequence[Mapping[str, float]]], int], *histories: Sequence[Mapping[str, float]]) -> None:
+def best_epoch(
+    answer: Callable[[Sequence[Mapping[str, float]]], int], *histories: Sequence[Mapping[str, float]]
+) -> None:
     """`answer(history)`: the epoch, counted from 1, whose weights to keep."""
     losses = [(1.0, 1.1), (0.5, 0.4), (0.3, 0.2), (0.2, 0.25), (0.1, 0.6)]
     first = [{"epoch": k + 1, "train_loss": a, "validation_loss": b} for k, (a, b) in enumerate(losses)]
@@ -145,11 +197,16 @@ def best_epoch(answer: Callable[[Sequence[Mapping[str, float]]], int], *historie
         expected = int(np.argmin(validation)) + 1
         if found == expected:
             continue
-        must(found != int(np.argmin([e["train_loss"] for e in history])) + 1, "That epoch has the best training loss: a network that learns by heart is best there, too.")
+        must(
+            found != int(np.argmin([e["train_loss"] for e in history])) + 1,
+            "That epoch has the best training loss: a network that learns by heart is best there, too.",
+        )
         must(found != expected - 1, "One too few: epochs are counted from 1.")
         must(found != len(history), "That is the last epoch. Did the validation loss fall until then?")
         must(found != int(np.argmax(validation)) + 1, "That epoch has the highest validation loss.")
-        raise Wrong(f"Epoch {found} it is not: look for the lowest validation loss, the first one if there are several.")
+        raise Wrong(
+            f"Epoch {found} it is not: look for the lowest validation loss, the first one if there are several."
+        )
 
 
 @check

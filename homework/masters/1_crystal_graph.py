@@ -13,11 +13,12 @@
 
 # %%
 import numpy as np
+from matplotlib import pyplot as plt
+
 from cgcnn.arrays import Crystal
 from cgcnn.elements import BLOCKS, SYMBOLS, feature_table, properties
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from homework import checks
-from matplotlib import pyplot as plt
 
 # %% [markdown]
 # ## A crystal in three arrays
@@ -136,7 +137,9 @@ for ties in ("cut", "shells"):
         seen = np.repeat(elements[order][graph.neighbour], graph.multiplicity)
         ends = np.repeat(np.repeat(np.arange(5), graph.degree), graph.multiplicity)
         of_oxygen = [seen[ends == site] for site in range(5) if elements[order][site] == 8]
-        print(f"{ties:6}", order, [" ".join(f"{np.sum(s == z):2} {SYMBOLS[z]}" for z in (22, 8, 38)) for s in of_oxygen])
+        print(
+            f"{ties:6}", order, [" ".join(f"{np.sum(s == z):2} {SYMBOLS[z]}" for z in (22, 8, 38)) for s in of_oxygen]
+        )
 
 # %% [markdown]
 # One crystal, three graphs: that is what a bare cut at twelve gives. Whole shells give one. Notebook 5 measures what this does
@@ -198,7 +201,9 @@ assert np.array_equal(ours, feature_table()[:, start : start + 10]), "the packag
 fig, ax = plt.subplots(figsize=(9, 2))
 shown = [11, 17, 22, 8, 38, 82, 18]
 ax.imshow(feature_table()[shown], aspect="auto", cmap="Greys", interpolation="none")
-ax.set(yticks=range(len(shown)), yticklabels=[SYMBOLS[z] for z in shown], xlabel="bit", title="Seven elements in 92 bits")
+ax.set(
+    yticks=range(len(shown)), yticklabels=[SYMBOLS[z] for z in shown], xlabel="bit", title="Seven elements in 92 bits"
+)
 for edge in np.cumsum([block.width for block in BLOCKS])[:-1]:
     ax.axvline(edge - 0.5, color="tab:red", linewidth=0.7)
 plt.show()
@@ -253,7 +258,9 @@ axes[0].imshow(graph)
 axes[1].imshow(moved)
 axes[2].hist([distance[kept], big_distance[big_kept]], bins=20, label=["cell, 8 sites", "supercell, 16 sites"])
 axes[2].legend(fontsize=8)
-for ax, title in zip(axes, ["edges from i to j", "the same, reordered", "kept distances (Å): twice as many"], strict=True):
+for ax, title in zip(
+    axes, ["edges from i to j", "the same, reordered", "kept distances (Å): twice as many"], strict=True
+):
     ax.set_title(title, fontsize=10)
 plt.show()
 

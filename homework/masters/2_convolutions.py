@@ -11,13 +11,14 @@
 # %%
 import numpy as np
 import torch
+from matplotlib import pyplot as plt
+from torch.nn.functional import softplus
+
 from cgcnn.arrays import Crystal
 from cgcnn.conv import GatedConvolution
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.tensors import PackedGraphs
 from homework import checks
-from matplotlib import pyplot as plt
-from torch.nn.functional import softplus
 
 # %% [markdown]
 # ## What a convolution is given
@@ -159,7 +160,10 @@ checks.conv_published(conv_published)
 # counting equal edges once, and your layer says the same:
 
 # %%
-lattice, frac_coords = 3.905 * np.eye(3), np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+lattice, frac_coords = (
+    3.905 * np.eye(3),
+    np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]),
+)
 strontium_titanate = Crystal(lattice, frac_coords, np.array([38, 22, 8, 8, 8], dtype=np.uint8))
 graph = crystal_graphs([strontium_titanate], NeighbourRule())
 batch = PackedGraphs(graph, merge_sites=False).batch(torch.tensor([0]))
@@ -169,7 +173,9 @@ package = GatedConvolution(16, 41)
 v = torch.randn(5, 16)
 u = torch.exp(-(((batch.distance[:, None] - 0.2 * torch.arange(41)) / 0.2) ** 2))
 times = batch.multiplicity.squeeze().long()
-centre, neighbour, u_edge = (rows.repeat_interleave(times, dim=0) for rows in (batch.centre, batch.neighbour, u[batch.distance_index]))
+centre, neighbour, u_edge = (
+    rows.repeat_interleave(times, dim=0) for rows in (batch.centre, batch.neighbour, u[batch.distance_index])
+)
 with torch.no_grad():
     theirs = package(v, u, batch)
     yours = conv_published(v, u_edge, centre, neighbour, package.linear, package.edge_norm, package.site_norm)
@@ -214,6 +220,7 @@ checks.twins(twins)
 
 # %% [markdown]
 # Here are your surroundings in both convolutions, for a hundred draws of the weights.
+
 
 # %%
 def respond(surrounding, convolution, seed):
