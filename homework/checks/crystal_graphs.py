@@ -126,10 +126,6 @@ def nearest(answer: Callable[..., np.ndarray], *cases: tuple[Edges, int, int, fl
             raise Wrong("The nearest edges of the whole crystal are kept: each site has neighbours of its own.")
         if few.any() and np.any(degree[few] < wanted[few]):
             raise Wrong(f"A site with fewer than {k} neighbours keeps those that it has.")
-        if np.all(degree <= k) and np.any(wanted > k):
-            raise Wrong(
-                f"Some sites keep just {k}: their shell is cut in two. All that are as near as the {k}-th stay."
-            )
         if np.array_equal(found, distance <= _kth(centre, distance, n_sites, k + 1)[centre] + tolerance):
             raise Wrong(f"This looks for neighbour {k + 1} in place of {k}: counting starts at 0.")
         if np.array_equal(found, distance <= _kth(centre, distance, n_sites, k - 1)[centre] + tolerance):
@@ -140,6 +136,10 @@ def nearest(answer: Callable[..., np.ndarray], *cases: tuple[Edges, int, int, fl
             raise Wrong(f"The {k}-th neighbour and its shell are missing: compare with <=, and add the tolerance.")
         if np.array_equal(found, distance <= limit[centre]) or np.array_equal(found, distance <= limit[centre] + 1e-8):
             raise Wrong(f"Neighbours within {tolerance} Å of the {k}-th belong to its shell: the tolerance is missing.")
+        if np.all(degree <= k) and np.any(wanted > k):
+            raise Wrong(
+                f"Some sites keep just {k}: their shell is cut in two. All that are as near as the {k}-th stay."
+            )
         raise Wrong(f"The sites keep {degree[:6].tolist()}... neighbours instead of {wanted[:6].tolist()}...")
 
 

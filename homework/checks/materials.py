@@ -158,6 +158,7 @@ def charge_neutral(
         must(pairs != expected, "Some pairs are there twice.")
         must(pairs != {(b, a) for a, b in expected} or not expected, "The pairs are (B, A): A comes first.")
         must(not any(a == b for a, b in pairs), "A and B are the same element: that is A2O3.")
+        must(pairs or not expected, "There is no pair at all: three oxygen ions of charge -2 want +6.")
         extra, missing = pairs - expected, expected - pairs
         one_oxygen = {(a, b) for a, qa in a_ions.items() for b, qb in b_ions.items() if qa + qb == 2}
         two_minus = {(a, b) for a, qa in a_ions.items() for b, qb in b_ions.items() if qa + qb == 3}

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from cgcnn.errors import InputError
 from cgcnn.tables import atomic_path
-from homework.build import ROOT, build
+from homework.build import ROOT, build, masters
 from homework.grading.cage import KERNEL, Cage, require_bubblewrap, specify
 from homework.grading.inspect import brings_its_own_checks, readable, tampers
 
@@ -46,12 +46,11 @@ class Submission:
     path: Path
 
 
-def grade(submissions: Path, out: Path, limits: Limits, only: Sequence[str] = ()) -> pd.DataFrame:
+def grade(submissions: Path, out: Path, limits: Limits) -> pd.DataFrame:
     """Grade all notebooks, and write grades.csv, totals.csv and feedback into `out`, which is made anew.
 
     Args:
         submissions: a folder a student, in it notebooks named as they were handed out; others are not looked at.
-        only: names of the notebooks to grade; all if empty.
 
     Returns:
         What grades.csv holds: student, notebook, question, score, max_score, to_read, reason.
@@ -64,12 +63,12 @@ def grade(submissions: Path, out: Path, limits: Limits, only: Sequence[str] = ()
         raise InputError(f"{submissions}: no such folder. It holds a folder a student, and in it the notebooks.")
     course = (out / "course").resolve()
     shutil.rmtree(out, ignore_errors=True)
-    token = secrets.token_hex(16)
-    build(course, only=only, token=token)
-    names = {path.name for path in (course / "release").iterdir()}
+    names = {path.stem for path in masters()}
     found = sorted(_found(submissions, names), key=lambda s: (s.student, s.assignment))
     if not found:
         raise InputError(f"{submissions}: no <student>/<notebook>.ipynb among {', '.join(sorted(names))}.")
+    token = secrets.token_hex(16)
+    build(course, only=[s.assignment for s in found], token=token)
     reasons = {s: _grade_one(s, course, limits, token, submissions) for s in tqdm(found, "Grading", disable=None)}
     _feedback(course, found)
     shutil.copytree(course / "feedback", out / "feedback", dirs_exist_ok=True)
@@ -113,7 +112,7 @@ def _grade_one(s: Submission, course: Path, limits: Limits, token: str, submissi
 
 
 @contextmanager
-def _cage(course: Path, limits: Limits, submissions: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+def _cage(course: Path, limits: Limits, submissions: Path) -> Iterator[dict[str, str]]:
     """A kernel specification for one notebook, and the environment in which nbgrader finds it."""
     scratch = Path(tempfile.mkdtemp(prefix="cgcnn-"))
     settings = Path(tempfile.mkdtemp(prefix="cgcnn-"))
@@ -122,8 +121,9 @@ def _cage(course: Path, limits: Limits, submissions: Path) -> Iterator[tuple[Pat
             shutil.copy(fonts, scratch)  # else each kernel looks for all fonts again
         hidden = [str(ROOT / name) for name in SECRET] + [str(course), str(submissions.resolve())]
         specify(Cage(str(scratch), hidden, int(limits.memory_gb * 2**30), limits.notebook_seconds), settings)
-        jupyter = {"JUPYTER_PATH": str(settings), "JUPYTER_RUNTIME_DIR": str(scratch)}
-        yield scratch, {**os.environ, **jupyter, "PYTHONPATH": str(ROOT)}
+        # The kernel is spoken to through sockets beside its connection file, which jupyter puts into TMPDIR.
+        jupyter = {"JUPYTER_PATH": str(settings), "TMPDIR": str(scratch)}
+        yield {**os.environ, **jupyter, "PYTHONPATH": str(ROOT)}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         shutil.rmtree(settings, ignore_errors=True)
@@ -141,7 +141,7 @@ def _autograde(s: Submission, course: Path, limits: Limits, submissions: Path) -
     command += [f"--{name}={value}" for name, value in options.items()]
     log = course / "logs" / f"{s.student}-{s.assignment}.log"
     log.parent.mkdir(exist_ok=True)
-    with _cage(course, limits, submissions) as (_, environment), log.open("w") as output:
+    with _cage(course, limits, submissions) as environment, log.open("w") as output:
         nbgrader = subprocess.Popen(
             command, env=environment, cwd=course, stdout=output, stderr=output, start_new_session=True
         )

@@ -182,6 +182,9 @@ def gated(
     return v + summed if keep else summed
 
 
+right("equivariant")(gated)
+
+
 @right("conv_gated")
 def product_split(v, u, centre, neighbour, W_f, b_f, W_s, b_s):
     n = v.shape[1]
