@@ -1,10 +1,10 @@
 """From the masters to student notebooks, solution notebooks and the grader's source, through nbgrader's own commands.
 
-    python -m homework.build            # student notebooks into homework/notebooks, the rest into build/homework
+    python -m homework.build            # student notebooks into homework/notebooks
     python -m homework.build --solve    # the solution notebooks executed, too
 
-A master marks its cells in short: `exercise="name"`, `check="name" points=3`, `answer="name" points=2`, `setup="course"`.
-Here these become nbgrader's metadata, and each check gets its hidden test.
+A master marks its cells in short: `exercise="name"`, `check="name" points=3`, `answer="name" points=2`,
+`setup="course"`. Here these become nbgrader's metadata, and each check gets its hidden test.
 """
 
 import logging
@@ -43,7 +43,7 @@ def masters() -> list[Path]:
 def source_notebook(master: Path, token: str = "") -> nbformat.NotebookNode:
     """A master as nbgrader's source notebook: solutions and hidden tests are in it.
 
-    With a token each check cell prints it, followed by its name, once it has passed: what no answer can know beforehand.
+    With a token each check cell prints it, and its name, once it has passed: no answer can know it beforehand.
     """
     notebook = jupytext.read(master)
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}

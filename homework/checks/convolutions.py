@@ -249,6 +249,8 @@ def conv_published(answer: Callable[..., Tensor], *graphs: Graph) -> None:
             swap: bool = False,
             z: Tensor = z,
             add: Callable[[Tensor], Tensor] = g.total,
+            g: Graph = g,
+            linear: nn.Module = linear,
         ) -> Tensor:
             filters, core = before(linear(z)).chunk(2, dim=1)
             filters, core = (core, filters) if swap else (filters, core)
@@ -356,6 +358,6 @@ def equivariant(answer: Callable[..., Tensor], *graphs: Graph) -> None:
             out.requires_grad, "No gradient arrives at v: something leaves the tensors of torch (detach, numpy, .data)."
         )
         try:
-            torch.autograd.gradcheck(lambda v: answer(v, g.u, g.centre, g.neighbour, *parts), v)
+            torch.autograd.gradcheck(lambda v, g=g, parts=parts: answer(v, g.u, g.centre, g.neighbour, *parts), v)
         except RuntimeError:
             raise Wrong("The gradient is not that of the values: something is computed outside of autograd.") from None

@@ -96,7 +96,7 @@ def _what_is_wrong_with_edges(cell: Cell, centre: np.ndarray, neighbour: np.ndar
     if distance.max() < 0.6 * expected[2].max():
         return "The distances are much too short: fractional coordinates become Å with the help of the lattice."
     if len(centre) < len(expected[0]):
-        return f"{count}: look further than that, the cutoff may reach beyond the nearest cells (and in a slanted cell further still)."
+        return f"{count}: look further, the cutoff may reach beyond the nearest cells, most of all in a slanted one."
     if len(centre) > len(expected[0]):
         return f"{count}: are some edges there twice?"
     return (
@@ -169,7 +169,7 @@ def expand(answer: Callable[[np.ndarray], np.ndarray], *distances: np.ndarray) -
         expected = np.exp(-(gap**2))
         with np.errstate(over="ignore", invalid="ignore"):
             mistakes = {
-                "The exponent is halved: here it is (d - mu)^2 / sigma^2, without the 2 of a normal distribution.": np.exp(
+                "The exponent is halved: that is the 2 of a normal distribution, here there is none.": np.exp(
                     -(gap**2) / 2
                 ),
                 "The gap is not squared.": np.exp(-np.abs(gap)),

@@ -79,9 +79,7 @@ def mean_error(answer: Callable[..., float], *cases: tuple[np.ndarray, np.ndarra
         known = ~np.isnan(prediction)
         gap = prediction[known] - target[known]
         mistakes = {
-            "Materials without a prediction count as if they were right: they must not be in the number, either.": np.abs(
-                gap
-            ).sum()
+            "Materials without a prediction count as if they were right: they must not be counted.": np.abs(gap).sum()
             / len(target),
             "A missing prediction is taken for 0.": np.abs(np.nan_to_num(prediction) - target).mean(),
             "Errors of both signs cancel: take absolute values first.": gap.mean(),
@@ -183,7 +181,7 @@ def answers_table() -> pd.DataFrame:
 
 @check
 def screen(answer: Callable[..., list[str]], *cases: tuple[pd.DataFrame, float, int, float]) -> None:
-    """`answer(table, target, n, max_spread)`: ids of the n nearest to the target among those to be believed, nearest first."""
+    """`answer(table, target, n, max_spread)`: ids of the n believable ones nearest to the target, nearest first."""
     for table, target, n, max_spread in cases or ((answers_table(), -3.0, 3, 0.1),):
         given = table.copy()
         found = list(answer(table, target, n, max_spread))

@@ -95,7 +95,7 @@ class Watched(nn.Module):
 
 @check
 def train_step(answer: Callable[..., float], *cases: tuple[Tensor, Tensor, int]) -> None:
-    """`answer(model, optimizer, batch, target)` does one step on the mean squared error, and returns the loss before it."""
+    """`answer(model, optimizer, batch, target)` does a step on the mean squared error; gives the loss before it."""
     generator = torch.Generator().manual_seed(3)
     x = torch.randn(8, 3, generator=generator, dtype=torch.float64)
     for batch, target, seed in cases or ((x, x.sum(dim=1) + 1, 0),):

@@ -1,4 +1,4 @@
-"""A kernel in a cage: what a submission runs can write nowhere but in its own folder, and has bounded memory and no network.
+"""A kernel in a cage: it can write nowhere but in its own folder, its memory is bounded, and it has no network.
 
 nbgrader starts it as any other kernel, by the kernel specification that `specify` writes:
 
@@ -35,7 +35,7 @@ class Cage:
 
 def require_bubblewrap() -> None:
     """Raise InputError unless a cage can be made on this machine."""
-    advice = "Submissions are strangers' code: grade on Linux with bubblewrap (apt-get install bubblewrap), or in such a container."
+    advice = "Submissions are strangers' code: grade on Linux, where bubblewrap is (apt-get install bubblewrap)."
     if shutil.which("bwrap") is None:
         raise InputError(f"bwrap was not found. {advice}")
     tried = subprocess.run(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"], capture_output=True, text=True)
@@ -62,7 +62,7 @@ def specify(cage: Cage, folder: Path) -> None:
 def command(cage: Cage, connection_file: str) -> list[str]:
     """bubblewrap's command line for a kernel."""
     variables = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    variables |= {name: cage.scratch for name in ("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR")}
+    variables |= dict.fromkeys(("HOME", "TMPDIR", "IPYTHONDIR", "MPLCONFIGDIR"), cage.scratch)
     environment = [part for name, value in variables.items() for part in ("--setenv", name, value)]
     empty = [part for path in cage.hidden if Path(path).is_dir() for part in ("--tmpfs", path)]
     files = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", *empty, "--bind", cage.scratch, cage.scratch]

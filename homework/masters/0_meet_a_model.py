@@ -1,24 +1,26 @@
 # %% [markdown]
 # # 0 · Meet a model
 #
-# **You will** meet a crystal graph network that somebody has trained already: ask it about crystals, get its units right, and see
-# how wrong it is.
+# **You will** meet a crystal graph network that somebody has trained already: ask it about crystals, get its units
+# right, and see how wrong it is.
 #
 # **Time:** about 30 minutes for you, 20 seconds for your computer. **Points:** 13.
 #
-# Fill in every `# YOUR CODE HERE`, and run the check below it as often as you like: a wrong answer gets a hint. Where you see
-# `raise NotImplementedError`, replace it. Restart and run all before you hand in.
+# Fill in every `# YOUR CODE HERE`, and run the check below it as often as you like: a wrong answer gets a hint. Where
+# you see `raise NotImplementedError`, replace it. Restart and run all before you hand in.
 
 # %% setup="course"
 
 # %%
 import numpy as np
-from homework import checks, course
 from matplotlib import pyplot as plt
 
+from homework import checks, course
+
 # %% [markdown]
-# The model is an ensemble: the same network trained several times from other random weights. It was trained on hypothetical perovskites
-# whose energies come from another model, the CHGNet potential. They are *not* DFT and not measured: good for learning.
+# The model is an ensemble: the same network trained several times from other random weights. It was trained on
+# hypothetical perovskites whose energies come from another model, the CHGNet potential. They are *not* DFT and not
+# measured: good for learning.
 
 # %%
 model = course.pretrained("energy/gated")
@@ -29,7 +31,8 @@ print(perovskites.structures[0])
 # %% [markdown]
 # ## 0.1 What is a formation energy? (4 points)
 #
-# A crystal is compared with the pure elements that it is made of, atom by atom, and the difference divided by the number of atoms:
+# A crystal is compared with the pure elements that it is made of, atom by atom, and the difference divided by the
+# number of atoms:
 #
 # $$E_f = \frac{E_\text{cell} - \sum_\text{atoms} E_\text{element}}{N_\text{atoms}}\qquad\text{in eV/atom.}$$
 #
@@ -74,8 +77,9 @@ checks.kj_per_mol(kj_per_mol)
 # %% [markdown]
 # ## First predictions
 #
-# Ask the model about perovskites that it has never seen, the *test* materials. `prediction` is the mean of the ensemble, `spread` how far its
-# members lie apart, `lower` and `upper` an interval that should hold 90 % of the true values.
+# Ask the model about perovskites that it has never seen, the *test* materials. `prediction` is the mean of the
+# ensemble, `spread` how far its members lie apart, `lower` and `upper` an interval that should hold 90 % of the true
+# values.
 
 # %%
 test = perovskites.of((perovskites.table["subset"] == "test").to_numpy())
@@ -91,7 +95,7 @@ answers[["formula", "energy", "prediction", "spread", "lower", "upper"]].head(8)
 
 # %% exercise="mean_error"
 def mean_error(prediction, target):
-    """Mean absolute error over the materials that have a prediction; prediction (n,) may hold NaN, target (n,) does not."""
+    """Mean absolute error where there is a prediction: prediction (n,) may hold NaN, target (n,) does not."""
     ### BEGIN SOLUTION
     known = ~np.isnan(prediction)
     return np.abs(prediction[known] - target[known]).mean()
@@ -125,24 +129,27 @@ print(f"{inside:.0%} of the true values are in the interval")
 # ## Two questions
 
 # %% [markdown]
-# **0.4** Two polymorphs of one formula often differ by 0.02 eV/atom. Can this model say which of them is more stable? Use your number. (2 points, read by a person)
+# **0.4** Two polymorphs of one formula often differ by 0.02 eV/atom. Can this model say which of them is more stable?
+# Use your number. (2 points, read by a person)
 
 # %% [markdown] answer="q-polymorphs" points=2
 # ### BEGIN SOLUTION
-# Not reliably: its mean error is several times 0.02 eV/atom. Errors of two polymorphs may partly cancel, since their compositions are the same, but
-# that would have to be measured on pairs; it does not follow from the error of single materials.
+# Not reliably: its mean error is several times 0.02 eV/atom. Errors of two polymorphs may partly cancel, since their
+# compositions are the same, but that would have to be measured on pairs; it does not follow from the error of single
+# materials.
 #
-# *Rubric. 1 point: compares 0.02 with the measured error. 1 point: says that errors of a difference are another matter.*
+# *Rubric. 1 point: compares 0.02 with the measured error. 1 point: says that errors of a difference are another
+# matter.*
 # ### END SOLUTION
 
 # %% [markdown]
-# **0.5** Your friend predicts the formation energy of metallic copper with this model, and gets −1.9 eV/atom. Without any table:
-# how do you know that this is wrong, and why does the model say it? (2 points, read by a person)
+# **0.5** Your friend predicts the formation energy of metallic copper with this model, and gets −1.9 eV/atom. Without
+# any table: how do you know that this is wrong, and why does the model say it? (2 points, read by a person)
 
 # %% [markdown] answer="q-copper" points=2
 # ### BEGIN SOLUTION
-# An element has formation energy 0 by definition. The model has seen nothing but perovskite oxides; about anything else it answers near what it knows, and
-# does not know that it does not know.
+# An element has formation energy 0 by definition. The model has seen nothing but perovskite oxides; about anything
+# else it answers near what it knows, and does not know that it does not know.
 #
 # *Rubric. 1 point: 0 by definition. 1 point: outside of what it was trained on.*
 # ### END SOLUTION

@@ -6,8 +6,8 @@
 #
 # **Time:** about 90 minutes for you, 10 seconds for your computer. **Points:** 20.
 #
-# Fill in every `# YOUR CODE HERE`, and run the check below it as often as you like: it names the mistake that it sees.
-# Grading uses the same checks on many other crystals.
+# Fill in every `# YOUR CODE HERE`, and run the check below it as often as you like: it names the mistake that it
+# sees. Grading uses the same checks on many other crystals.
 
 # %% setup="course"
 
@@ -23,8 +23,8 @@ from homework import checks
 # %% [markdown]
 # ## A crystal in three arrays
 #
-# A crystal repeats itself for ever, so one cell says it all: three **lattice vectors** (the rows of `lattice`, in Å), and
-# the sites in the cell as fractions of them. The position of site $i$ in Å is `frac_coords[i] @ lattice`.
+# A crystal repeats itself for ever, so one cell says it all: three **lattice vectors** (the rows of `lattice`, in Å),
+# and the sites in the cell as fractions of them. The position of site $i$ in Å is `frac_coords[i] @ lattice`.
 
 # %%
 a = 5.64  # Å, rock salt
@@ -36,14 +36,15 @@ atomic_numbers = np.array([11] * 4 + [17] * 4)
 # %% [markdown]
 # ## 1.1 Neighbours, across the border (5 points)
 #
-# Site $j$ exists once in every cell: at `(frac_coords[j] + image) @ lattice` for any three integers `image`. An **edge**
-# goes from a site $i$ in the home cell (its *centre*) to a site $j$ in any cell (its *neighbour*) within the cutoff.
+# Site $j$ exists once in every cell: at `(frac_coords[j] + image) @ lattice` for any three integers `image`. An
+# **edge** goes from a site $i$ in the home cell (its *centre*) to a site $j$ in any cell (its *neighbour*) within the
+# cutoff.
 #
 # - Between one pair of sites there may be many edges, one an image.
 # - Site $i$ is not its own neighbour. Its images are.
-# - How many cells must you search? The planes of cells along lattice vector $\mathbf a_k$ are
-#   $h_k = 1 / |\mathbf b_k|$ apart, where $\mathbf b_k$ is column $k$ of the inverse of `lattice`. In a slanted cell that is
-#   less than $|\mathbf a_k|$. Inside a cell sites are less than one plane apart, so $\lceil r / h_k \rceil + 1$ is enough.
+# - How many cells must you search? The planes of cells along lattice vector $\mathbf a_k$ are $h_k = 1 / |\mathbf
+#   b_k|$ apart, where $\mathbf b_k$ is column $k$ of the inverse of `lattice`. In a slanted cell that is less than
+#   $|\mathbf a_k|$. Inside a cell sites are less than one plane apart, so $\lceil r / h_k \rceil + 1$ is enough.
 
 
 # %% exercise="neighbours"
@@ -83,7 +84,7 @@ of_first = np.sort(distance[centre == 0])
 fig, ax = plt.subplots(figsize=(7, 3))
 ax.step(of_first, np.arange(1, len(of_first) + 1), where="post")
 ax.axhline(12, color="tab:red", linewidth=1)
-ax.annotate("the 12th neighbour", (2.3, 13), color="tab:red")
+ax.annotate("the 12th neighbour", (2.75, 13.5), color="tab:red")
 ax.set(xlabel="distance from a sodium site (Å)", ylabel="neighbours within", title="Shells of rock salt: 6, 12, 8, 6")
 plt.show()
 
@@ -91,8 +92,9 @@ plt.show()
 # ## 1.2 Whole shells (4 points)
 #
 # The twelfth neighbour lies in the middle of a shell of twelve. *Which* six of them stay is then an accident: of the
-# order of the sites, or of the last digit of a distance. So we keep **whole shells**: the $k$ nearest, and all others that
-# are at most `tolerance` further away than the $k$-th. A site with fewer than $k$ neighbours keeps all that it has.
+# order of the sites, or of the last digit of a distance. So we keep **whole shells**: the $k$ nearest, and all others
+# that are at most `tolerance` further away than the $k$-th. A site with fewer than $k$ neighbours keeps all that it
+# has.
 
 
 # %% exercise="nearest"
@@ -123,8 +125,9 @@ def nearest(centre, distance, n_sites, k=12, tolerance=0.1):
 checks.nearest(nearest)
 
 # %% [markdown]
-# Does it matter? In salt the twelve are alike. In strontium titanate, SrTiO₃, an oxygen site sees 2 titanium and then, all
-# at one distance, 8 oxygen and 4 strontium sites. Below, the package builds its graph from three orders of the same five sites.
+# Does it matter? In salt the twelve are alike. In strontium titanate, SrTiO₃, an oxygen site sees 2 titanium and
+# then, all at one distance, 8 oxygen and 4 strontium sites. Below, the package builds its graph from three orders of
+# the same five sites.
 
 # %%
 edge = 3.905 * np.eye(3)  # Å
@@ -142,13 +145,14 @@ for ties in ("cut", "shells"):
         )
 
 # %% [markdown]
-# One crystal, three graphs: that is what a bare cut at twelve gives. Whole shells give one. Notebook 5 measures what this does
-# to predictions.
+# One crystal, three graphs: that is what a bare cut at twelve gives. Whole shells give one. Notebook 5 measures what
+# this does to predictions.
 #
 # ## 1.3 Distances as features (3 points)
 #
 # A network learns little from one number. We spread a distance over 41 Gaussians,
-# $$u_m = \exp\left(-\frac{(d - \mu_m)^2}{\sigma^2}\right),\qquad \mu_m = 0, 0.2, \dots, 8\ \text{Å},\quad \sigma = 0.2\ \text{Å}.$$
+# $$u_m = \exp\left(-\frac{(d - \mu_m)^2}{\sigma^2}\right),\qquad
+# \mu_m = 0, 0.2, \dots, 8\ \text{Å},\quad \sigma = 0.2\ \text{Å}.$$
 
 
 # %% exercise="expand"
@@ -173,10 +177,10 @@ plt.show()
 # %% [markdown]
 # ## 1.4 Atoms as features (4 points)
 #
-# An atom enters as 92 bits: nine properties of its element, each cut into bins of equal width, one bit a bin.
-# Write the step that makes the bits of one property. A value $x$ with `low` $\le x <$ `high` is in bin
-# $\lfloor (x - \text{low}) / (\text{high} - \text{low}) \cdot \text{width} \rfloor$. If it is unknown (NaN) or out of range, no
-# bit is set: an empty row says "not known", which is more honest than a guess.
+# An atom enters as 92 bits: nine properties of its element, each cut into bins of equal width, one bit a bin. Write
+# the step that makes the bits of one property. A value $x$ with `low` $\le x <$ `high` is in bin $\lfloor (x -
+# \text{low}) / (\text{high} - \text{low}) \cdot \text{width} \rfloor$. If it is unknown (NaN) or out of range, no bit
+# is set: an empty row says "not known", which is more honest than a guess.
 
 
 # %% exercise="bits"
@@ -211,8 +215,8 @@ plt.show()
 # %% [markdown]
 # ## 1.5 The order of the sites is nobody's business (4 points)
 #
-# A crystal does not number its sites; we do. If site `order[p]` of the old list becomes site `p` of the new one, which
-# edges does the graph have then? Edge number $e$ stays edge number $e$; only the names of its ends change.
+# A crystal does not number its sites; we do. If site `order[p]` of the old list becomes site `p` of the new one,
+# which edges does the graph have then? Edge number $e$ stays edge number $e$; only the names of its ends change.
 
 
 # %% exercise="relabel"
@@ -237,7 +241,8 @@ checks.relabel(relabel)
 
 # %% [markdown]
 # With that you can show that a graph is the same one. Left: which site sees which, in one order and in another, and
-# brought back. Right: the environments of a cell and of its 2 × 1 × 1 supercell, whose sites must come in equal pairs.
+# brought back. Right: the environments of a cell and of its 2 × 1 × 1 supercell, whose sites must come in equal
+# pairs.
 
 # %%
 order = np.random.default_rng(1).permutation(8)
@@ -270,26 +275,30 @@ plt.show()
 # Two or three sentences are enough for each.
 
 # %% [markdown]
-# **1.6** Somebody keeps exactly twelve neighbours, without shells. Name two changes that leave the *crystal* as it is but
-# may change this graph, and say what a user of the model would notice. (2 points, read by a person)
+# **1.6** Somebody keeps exactly twelve neighbours, without shells. Name two changes that leave the *crystal* as it is
+# but may change this graph, and say what a user of the model would notice. (2 points, read by a person)
 
 # %% [markdown] answer="q-cut" points=2
 # ### BEGIN SOLUTION
-# Another order of the sites, another choice of cell (a supercell, a shifted or rotated one), or a shift of the atoms by less than anybody can measure:
-# each can decide which neighbours of a split shell stay. The user would get different predictions for one and the same material.
+# Another order of the sites, another choice of cell (a supercell, a shifted or rotated one), or a shift of the atoms
+# by less than anybody can measure: each can decide which neighbours of a split shell stay. The user would get
+# different predictions for one and the same material.
 #
 # *Rubric. 1 point: two such changes. 1 point: the prediction of one material is no longer unique.*
 # ### END SOLUTION
 
 # %% [markdown]
-# **1.7** Which of these can be told from the graph (atoms, edges, distances), and which cannot: the lattice constant, the
-# orientation of the crystal in space, the angle Cl–Na–Cl, whether the crystal is left- or right-handed? Why? (2 points, read by a person)
+# **1.7** Which of these can be told from the graph (atoms, edges, distances), and which cannot: the lattice constant,
+# the orientation of the crystal in space, the angle Cl–Na–Cl, whether the crystal is left- or right-handed? Why? (2
+# points, read by a person)
 
 # %% [markdown] answer="q-knows" points=2
 # ### BEGIN SOLUTION
-# The lattice constant can be told, since it scales all distances. Orientation cannot, and should not: distances do not change under rotation, and neither does
-# the energy. Angles are not there directly; distances between neighbours of neighbours hint at them, not always enough (notebook 5). Handedness
-# cannot be told at all: a mirror image has the same distances.
+# The lattice constant can be told, since it scales all distances. Orientation cannot, and should not: distances do
+# not change under rotation, and neither does the energy. Angles are not there directly; distances between neighbours
+# of neighbours hint at them, not always enough (notebook 5). Handedness cannot be told at all: a mirror image has the
+# same distances.
 #
-# *Rubric. 1 point: lattice constant yes, orientation and handedness no. 1 point: a reason from distances; angles only by a hint.*
+# *Rubric. 1 point: lattice constant yes, orientation and handedness no. 1 point: a reason from distances; angles only
+# by a hint.*
 # ### END SOLUTION

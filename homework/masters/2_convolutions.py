@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 2 · Three convolutions
 #
-# **You will** write the three convolutions that this project compares, check them against numbers worked out by hand and against
-# the package, and find out why one weight matrix for all neighbours is not enough.
+# **You will** write the three convolutions that this project compares, check them against numbers worked out by hand
+# and against the package, and find out why one weight matrix for all neighbours is not enough.
 #
 # **Time:** about two hours for you, seconds for your computer. **Points:** 28.
 
@@ -30,13 +30,14 @@ from homework import checks
 # | `centre` | (E,) | the site $i$ at which edge $(i,j)_k$ starts |
 # | `neighbour` | (E,) | the site $j$ at its other end |
 #
-# A convolution returns new features of the sites, (N, F). We write products from the right, as in $v W$: rows are sites.
-# $g$ is softplus, $\sigma$ the sigmoid, $\oplus$ puts two vectors end to end, $\odot$ multiplies element by element.
+# A convolution returns new features of the sites, (N, F). We write products from the right, as in $v W$: rows are
+# sites. $g$ is softplus, $\sigma$ the sigmoid, $\oplus$ puts two vectors end to end, $\odot$ multiplies element by
+# element.
 #
 # ### Two atoms, worked by hand
 #
-# Site 0 has $v_0 = 1$ and sees site 1 twice; site 1 has $v_1 = 3$ and sees site 0 once. With all distances the same, let
-# the message of an edge be just $v_j$. Then site 0 receives $3 + 3 = 6$, and site 1 receives $1$.
+# Site 0 has $v_0 = 1$ and sees site 1 twice; site 1 has $v_1 = 3$ and sees site 0 once. With all distances the same,
+# let the message of an edge be just $v_j$. Then site 0 receives $3 + 3 = 6$, and site 1 receives $1$.
 
 # %%
 v = torch.tensor([[1.0], [3.0]])
@@ -47,8 +48,8 @@ messages.squeeze()
 # %% [markdown]
 # ## 2.1 The sum over the edges of each site (3 points)
 #
-# Every convolution needs $\sum_{j,k}$: for each site the sum of the messages of *its* edges. Sites have unequally many edges, some
-# have none (their sum is 0). `index_add`, a loop, or a matrix of zeros and ones: all are fine.
+# Every convolution needs $\sum_{j,k}$: for each site the sum of the messages of *its* edges. Sites have unequally
+# many edges, some have none (their sum is 0). `index_add`, a loop, or a matrix of zeros and ones: all are fine.
 
 
 # %% exercise="sum_over_edges"
@@ -103,8 +104,8 @@ checks.conv_shared(conv_shared)
 # %% [markdown]
 # ## 2.4 Gated (6 points)
 #
-# Now each neighbour counts for itself. A **gate** between 0 and 1 looks at both ends and at the distance, and decides how much of the
-# message passes:
+# Now each neighbour counts for itself. A **gate** between 0 and 1 looks at both ends and at the distance, and decides
+# how much of the message passes:
 # $$z_{(i,j)_k} = v_i \oplus v_j \oplus u_{(i,j)_k},\qquad
 # v_i' = v_i + \sum_{j,k} \sigma(z_{(i,j)_k} W_f + b_f) \odot g(z_{(i,j)_k} W_s + b_s)$$
 
@@ -123,8 +124,8 @@ def conv_gated(v, u, centre, neighbour, W_f, b_f, W_s, b_s):
 checks.conv_gated(conv_gated)
 
 # %% [markdown]
-# Two properties that any such layer must have. **Equivariance**: sites in another order give the same rows in that order. And the
-# **gradient** of autograd must be the slope of the values; in float64 the two can be compared closely.
+# Two properties that any such layer must have. **Equivariance**: sites in another order give the same rows in that
+# order. And the **gradient** of autograd must be the slope of the values; in float64 the two can be compared closely.
 
 # %% check="equivariant" points=2
 checks.equivariant(conv_gated)
@@ -156,8 +157,8 @@ def conv_published(v, u, centre, neighbour, linear, edge_norm, site_norm):
 checks.conv_published(conv_published)
 
 # %% [markdown]
-# That is the layer that this project trains. The package computes it several times faster, by splitting the product $z W$ and by
-# counting equal edges once, and your layer says the same:
+# That is the layer that this project trains. The package computes it several times faster, by splitting the product
+# $z W$ and by counting equal edges once, and your layer says the same:
 
 # %%
 lattice, frac_coords = (
@@ -184,8 +185,8 @@ print(f"{len(centre)} edges; largest difference {(yours - theirs).abs().max():.1
 # %% [markdown]
 # ## 2.6 Pooling (2 points)
 #
-# After the last convolution the sites of a crystal become one vector, their **mean**. A batch holds several crystals; `crystal`
-# says which one each site belongs to.
+# After the last convolution the sites of a crystal become one vector, their **mean**. A batch holds several crystals;
+# `crystal` says which one each site belongs to.
 
 
 # %% exercise="pool"
@@ -203,8 +204,9 @@ checks.pool(pool)
 # %% [markdown]
 # ## 2.7 Why one matrix is not enough (3 points)
 #
-# `shared` sums first and multiplies then. What the sum has lost no matrix can bring back. Find **two different surroundings** of
-# a site that `shared` cannot tell apart, whatever its weights, while `gated` can. Both have neighbours of two elements, 0 and 1.
+# `shared` sums first and multiplies then. What the sum has lost no matrix can bring back. Find **two different
+# surroundings** of a site that `shared` cannot tell apart, whatever its weights, while `gated` can. Both have
+# neighbours of two elements, 0 and 1.
 
 
 # %% exercise="twins"
@@ -226,7 +228,10 @@ checks.twins(twins)
 def respond(surrounding, convolution, seed):
     """What a site becomes that sees these neighbours, with random weights."""
     generator = torch.Generator().manual_seed(seed)
-    draw = lambda *shape: torch.randn(*shape, generator=generator) / 2
+
+    def draw(*shape):
+        return torch.randn(*shape, generator=generator) / 2
+
     elements, distances = zip(*surrounding, strict=True)
     v = torch.tensor([[0.3, -0.2], [1.0, 0.0], [0.0, 1.0]])  # the site, element 0, element 1
     u = torch.exp(-(((torch.tensor(distances)[:, None] - 0.2 * torch.arange(41)) / 0.2) ** 2))
@@ -250,24 +255,29 @@ plt.show()
 # ## Two questions
 
 # %% [markdown]
-# **2.8** Stacking three `shared` layers helps against twins in *some* crystals, but a stack of `none` layers never does. Why? (2 points, read by a person)
+# **2.8** Stacking three `shared` layers helps against twins in *some* crystals, but a stack of `none` layers never
+# does. Why? (2 points, read by a person)
 
 # %% [markdown] answer="q-depth" points=2
 # ### BEGIN SOLUTION
-# After one shared layer the neighbours themselves carry a summary of what they see, so that sites with equal sums at first may have different sums in the next
-# layer. In `none` nothing ever comes from a neighbour: each site stays a function of its own element, and the crystal one of its composition.
+# After one shared layer the neighbours themselves carry a summary of what they see, so that sites with equal sums at
+# first may have different sums in the next layer. In `none` nothing ever comes from a neighbour: each site stays a
+# function of its own element, and the crystal one of its composition.
 #
-# *Rubric. 1 point: information travels one bond a layer. 1 point: `none` knows the composition alone, whatever its depth.*
+# *Rubric. 1 point: information travels one bond a layer. 1 point: `none` knows the composition alone, whatever its
+# depth.*
 # ### END SOLUTION
 
 # %% [markdown]
-# **2.9** Replace the sum in `gated` by the mean over the neighbours. Name a pair of surroundings that this can no longer tell
-# apart, and one reason to do it nevertheless. (2 points, read by a person)
+# **2.9** Replace the sum in `gated` by the mean over the neighbours. Name a pair of surroundings that this can no
+# longer tell apart, and one reason to do it nevertheless. (2 points, read by a person)
 
 # %% [markdown] answer="q-mean" points=2
 # ### BEGIN SOLUTION
-# One neighbour at 2 Å, and two of the same element at 2 Å: the mean is the same, so the number of neighbours (the coordination) is lost. On the other hand the
-# size of the features no longer grows with the number of neighbours, which makes training steadier.
+# One neighbour at 2 Å, and two of the same element at 2 Å: the mean is the same, so the number of neighbours (the
+# coordination) is lost. On the other hand the size of the features no longer grows with the number of neighbours,
+# which makes training steadier.
 #
-# *Rubric. 1 point: any pair that repeats all neighbours equally often. 1 point: scale, or robustness against the size of shells.*
+# *Rubric. 1 point: any pair that repeats all neighbours equally often. 1 point: scale, or robustness against the size
+# of shells.*
 # ### END SOLUTION

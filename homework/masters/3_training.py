@@ -6,8 +6,8 @@
 #
 # **Time:** about 90 minutes for you, three minutes for two processor cores. **Points:** 24.
 #
-# The targets are formation energies of hypothetical perovskites, labelled by the CHGNet potential, *not* by DFT: good for
-# comparing networks, not for statements about a material.
+# The targets are formation energies of hypothetical perovskites, labelled by the CHGNet potential, *not* by DFT: good
+# for comparing networks, not for statements about a material.
 
 # %% setup="course"
 
@@ -31,9 +31,10 @@ perovskites.table.head()
 # %% [markdown]
 # ## 3.1 What must the loss be before training? (4 points)
 #
-# A network that knows nothing gives both classes the same chance, so that its negative log-likelihood is $\ln 2 = 0.693$. If
-# yours begins elsewhere, something is wrong before training has begun. Write the loss, from **logits** (any real numbers), for
-# $p = \mathrm{softmax}(\text{logits})$: the mean of $-\ln p_\text{true class}$. It must survive logits of $\pm 900$.
+# A network that knows nothing gives both classes the same chance, so that its negative log-likelihood is $\ln 2 =
+# 0.693$. If yours begins elsewhere, something is wrong before training has begun. Write the loss, from **logits**
+# (any real numbers), for $p = \mathrm{softmax}(\text{logits})$: the mean of $-\ln p_\text{true class}$. It must
+# survive logits of $\pm 900$.
 
 
 # %% exercise="nll"
@@ -54,8 +55,9 @@ checks.nll(nll)
 # %% [markdown]
 # ## 3.2 And for a regression? (3 points)
 #
-# The best that a network can say without looking is the mean; its mean squared error is then the variance. Targets are scaled to mean 0 and deviation 1, so
-# that the loss should begin near **1**. The scale belongs to what is learned: fit it to the *training* targets alone.
+# The best that a network can say without looking is the mean; its mean squared error is then the variance. Targets
+# are scaled to mean 0 and deviation 1, so that the loss should begin near **1**. The scale belongs to what is
+# learned: fit it to the *training* targets alone.
 
 
 # %% exercise="scale"
@@ -96,8 +98,9 @@ for conv in ("none", "shared", "gated"):
 # %% [markdown]
 # ## 3.3 One step (5 points)
 #
-# Training repeats one step: put the network into training mode, ask it, take the mean squared error, clear the old gradients, get
-# the new ones, and let the optimizer move the weights. Return the loss *before* the move, as a plain number.
+# Training repeats one step: put the network into training mode, ask it, take the mean squared error, clear the old
+# gradients, get the new ones, and let the optimizer move the weights. Return the loss *before* the move, as a plain
+# number.
 
 
 # %% exercise="train_step"
@@ -127,8 +130,8 @@ def train_step(model, optimizer, batch, target):
 checks.train_step(train_step)
 
 # %% [markdown]
-# **The best test of a new network:** can it learn sixteen crystals by heart? If not, no amount of data will help. Its loss must fall by orders of
-# magnitude. `none` cannot do it where two of the sixteen have one formula.
+# **The best test of a new network:** can it learn sixteen crystals by heart? If not, no amount of data will help. Its
+# loss must fall by orders of magnitude.
 
 # %%
 few = data.train[:16]
@@ -169,8 +172,8 @@ checks.mean_absolute_error(mean_absolute_error)
 # %% [markdown]
 # ## 3.5 When to stop (2 points)
 #
-# A network that trains for long enough learns the training crystals by heart. Keep the weights of the epoch that is best on *validation*
-# crystals; the test set must have no say in it.
+# A network that trains for long enough learns the training crystals by heart. Keep the weights of the epoch that is
+# best on *validation* crystals; the test set must have no say in it.
 
 
 # %% exercise="best_epoch"
@@ -191,8 +194,8 @@ checks.best_epoch(best_epoch)
 # %% [markdown]
 # ## 3.6 Several seeds (3 points)
 #
-# Train the same network from other random weights, and it ends elsewhere. A difference between two networks means something only if it is larger
-# than that.
+# Train the same network from other random weights, and it ends elsewhere. A difference between two networks means
+# something only if it is larger than that.
 
 
 # %% exercise="mean_and_spread"
@@ -209,8 +212,9 @@ checks.mean_and_spread(mean_and_spread)
 # %% [markdown]
 # ## The comparison
 #
-# Three convolutions, three seeds each, on some 420 training crystals, with the package's training loop (the same step as yours, with a
-# learning rate that rises and falls). Polymorphs of one formula are never both in training and in test. This takes a minute or two.
+# Three convolutions, three seeds each, on some 420 training crystals, with the package's training loop (the same step
+# as yours, with a learning rate that rises and falls). Polymorphs of one formula are never both in training and in
+# test. This takes a minute or two.
 
 # %%
 settings = TrainSettings(epochs=60)
@@ -263,24 +267,27 @@ plt.show()
 # ## Two questions
 
 # %% [markdown]
-# **3.7** Look at the curves of your own run. Which of the three convolutions is limited by what it can *express*, and which by how much
-# *data* there is? What in the curves says so? (2 points, read by a person)
+# **3.7** Look at the curves of your own run. Which of the three convolutions is limited by what it can *express*, and
+# which by how much *data* there is? What in the curves says so? (2 points, read by a person)
 
 # %% [markdown] answer="q-curves" points=2
 # ### BEGIN SOLUTION
-# `none` is limited by what it can express: its training loss stays well above that of `gated`, for polymorphs of one formula have to get one answer. `gated` has a training loss far below its validation loss: it can express more than 420 crystals teach it, so more data would help it.
+# `none` is limited by what it can express: its training loss stays well above that of `gated`, for polymorphs of one
+# formula have to get one answer. `gated` has a training loss far below its validation loss: it can express more than
+# 420 crystals teach it, so more data would help it.
 #
 # *Rubric. 1 point: none by expression, from the floor of its training loss. 1 point: gated by data, from the gap.*
 # ### END SOLUTION
 
 # %% [markdown]
-# **3.8** A fellow student trains `gated` with ten seeds, and reports the test error of the best one against the mean of three seeds of
-# `shared`. Name two things that are wrong with that. (2 points, read by a person)
+# **3.8** A fellow student trains `gated` with ten seeds, and reports the test error of the best one against the mean
+# of three seeds of `shared`. Name two things that are wrong with that. (2 points, read by a person)
 
 # %% [markdown] answer="q-fair" points=2
 # ### BEGIN SOLUTION
-# The best of ten is compared with the average of three: even equal networks would differ so. And the seed was chosen by the test error, so that the
-# test set is no longer a test: what was chosen by it looks better on it than on anything new.
+# The best of ten is compared with the average of three: even equal networks would differ so. And the seed was chosen
+# by the test error, so that the test set is no longer a test: what was chosen by it looks better on it than on
+# anything new.
 #
 # *Rubric. 1 point: best against mean, or unequally many tries. 1 point: selection on the test set.*
 # ### END SOLUTION

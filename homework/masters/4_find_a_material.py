@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 4 · Find a new material
 #
-# **You will** make up perovskites that the model has never seen, let it tell their formation energies, pick those near a
-# target, decide whether you believe it, and then open the envelope.
+# **You will** make up perovskites that the model has never seen, let it tell their formation energies, pick those
+# near a target, decide whether you believe it, and then open the envelope.
 #
 # **Time:** about 90 minutes for you, 20 seconds for your computer. **Points:** 22.
 
@@ -10,16 +10,18 @@
 
 # %%
 import numpy as np
-from homework import checks, course
 from matplotlib import pyplot as plt
 from pymatgen.core import Lattice, Structure
+
+from homework import checks, course
 
 model = course.pretrained("energy/gated")
 perovskites = course.perovskites()
 in_training = set(perovskites.table.loc[perovskites.table["subset"] != "test", "formula"])
 
 # %% [markdown]
-# Ions that may stand on A (a cage of twelve oxygen ions) and on B (an octahedron of six): element, charge, radius in Å (Shannon 1976).
+# Ions that may stand on A (a cage of twelve oxygen ions) and on B (an octahedron of six): element, charge, radius in
+# Å (Shannon 1976).
 
 # %%
 A_TABLE = """
@@ -81,8 +83,8 @@ checks.tolerance_factor(tolerance_factor)
 # %% [markdown]
 # ## 4.3 Build it (4 points)
 #
-# The ideal cubic perovskite has five sites: A in the middle of a cage, B in the middle of an octahedron whose corners are the oxygen sites, half an
-# edge away. Neighbouring octahedra share their corners.
+# The ideal cubic perovskite has five sites: A in the middle of a cage, B in the middle of an octahedron whose corners
+# are the oxygen sites, half an edge away. Neighbouring octahedra share their corners.
 
 
 # %% exercise="cubic_perovskite"
@@ -98,8 +100,8 @@ def cubic_perovskite(a, b, edge):
 checks.cubic_perovskite(cubic_perovskite)
 
 # %% [markdown]
-# Now take all that are neutral, fit ($0.8 < t < 1.08$), and whose formula the model has never been trained on. Their edge is a guess, the mean of what
-# B–O and A–O contacts want.
+# Now take all that are neutral, fit ($0.8 < t < 1.08$), and whose formula the model has never been trained on. Their
+# edge is a guess, the mean of what B–O and A–O contacts want.
 
 # %%
 pairs = charge_neutral({a: q for a, (q, _) in A_IONS.items()}, {b: q for b, (q, _) in B_IONS.items()})
@@ -119,8 +121,8 @@ table.sort_values("prediction").head(8).round(3)
 # %% [markdown]
 # ## 4.4 Screen (5 points)
 #
-# You want a material with a given formation energy. Take the `n` candidates whose prediction is **nearest to the target**, on either side, nearest
-# first, among those to be believed:
+# You want a material with a given formation energy. Take the `n` candidates whose prediction is **nearest to the
+# target**, on either side, nearest first, among those to be believed:
 #
 # - there is a prediction (`reason` is empty) and no element is new to the model (`unseen_elements` is empty);
 # - the seeds agree: `spread` is at most `max_spread`;
@@ -174,9 +176,9 @@ table.set_index("id").loc[picked, ["formula", "prediction", "spread", "lower", "
 # %% [markdown]
 # ## 4.5 Would it have worked? (4 points)
 #
-# Now judge a screen where the true energies are known: on the relaxed crystals of the test set. A
-# **hit** is a material whose true energy lies within a window of the target. The **enrichment** says how much likelier a hit is among those
-# picked than among all; 1 is no better than chance.
+# Now judge a screen where the true energies are known: on the relaxed crystals of the test set. A **hit** is a
+# material whose true energy lies within a window of the target. The **enrichment** says how much likelier a hit is
+# among those picked than among all; 1 is no better than chance.
 
 
 # %% exercise="enrichment"
@@ -204,12 +206,10 @@ truth = test.table["energy"].to_numpy()
 believed = ((answers["spread"] <= 0.15) & (answers["distance"] <= 95) & (answers["unseen_elements"] == "")).to_numpy()
 error = np.abs(answers["prediction"].to_numpy() - truth)
 order = [answers.index[answers["id"] == name][0] for name in screen(answers, target, 10, 0.15)]
-print(
-    f"enrichment of ten picked test materials, within 0.1 eV/atom: {enrichment(np.array(order), truth, target, 0.1):.1f}"
-)
-print(
-    f"mean error of the {believed.sum()} believed: {error[believed].mean():.3f}, of the {(~believed).sum()} others: {error[~believed].mean():.3f} eV/atom"
-)
+better = enrichment(np.array(order), truth, target, 0.1)
+print(f"enrichment of ten picked test materials, within 0.1 eV/atom: {better:.1f}")
+for name, mask in (("believed", believed), ("not believed", ~believed)):
+    print(f"mean error of the {mask.sum()} {name}: {error[mask].mean():.3f} eV/atom")
 
 fig, ax = plt.subplots(figsize=(5, 3.2))
 ax.loglog(answers["spread"], error, ".", markersize=5)
@@ -219,8 +219,9 @@ plt.show()
 # %% [markdown]
 # ## The envelope
 #
-# Many of your candidates are in the test set after all, with their structure relaxed and its energy computed. Open the envelope: how far off was the model on
-# *your* cube, with its guessed edge, and how far is it on the relaxed crystal? And were the doubtful ones worse?
+# Many of your candidates are in the test set after all, with their structure relaxed and its energy computed. Open
+# the envelope: how far off was the model on *your* cube, with its guessed edge, and how far is it on the relaxed
+# crystal? And were the doubtful ones worse?
 
 # %%
 best = (
@@ -241,33 +242,37 @@ ax.set(
 )
 ax.legend(fontsize=8)
 plt.show()
-print(
-    f"your cubes: believed {on_cube[~opened['unsure']].mean():.2f}, not believed {on_cube[opened['unsure']].mean():.2f} eV/atom off"
-)
+for name, mask in (("believed", ~opened["unsure"]), ("not believed", opened["unsure"])):
+    print(f"{mask.sum()} cubes {name}: {on_cube[mask].mean():.2f} eV/atom off")
 
 # %% [markdown]
 # ## Two questions
 
 # %% [markdown]
-# **4.6** Choose one material that you picked. Give three reasons, of different kinds, why its real formation energy may be further from the target than
-# the interval says. (2 points, read by a person)
+# **4.6** Choose one material that you picked. Give three reasons, of different kinds, why its real formation energy
+# may be further from the target than the interval says. (2 points, read by a person)
 
 # %% [markdown] answer="q-believe" points=2
 # ### BEGIN SOLUTION
-# For example: the structure is a guess, an ideal cube with a guessed edge, where the training crystals were relaxed; the labels are a potential's and not
-# DFT, let alone measured; picked materials are those whose errors happen to bring them near the target; interval and spread were judged on materials like the
-# training ones; the material may take another structure altogether, or not form.
+# For example: the structure is a guess, an ideal cube with a guessed edge, where the training crystals were relaxed;
+# the labels are a potential's and not DFT, let alone measured; picked materials are those whose errors happen to
+# bring them near the target; interval and spread were judged on materials like the training ones; the material may
+# take another structure altogether, or not form.
 #
-# *Rubric. 2 points for three reasons of different kinds (structure, labels, selection, domain, stability), 1 for two.*
+# *Rubric. 2 points for three reasons of different kinds (structure, labels, selection, domain, stability), 1 for
+# two.*
 # ### END SOLUTION
 
 # %% [markdown]
-# **4.7** A low formation energy does not make a material stable. What else must be compared, and why can this model not do it? (2 points, read by a person)
+# **4.7** A low formation energy does not make a material stable. What else must be compared, and why can this model
+# not do it? (2 points, read by a person)
 
 # %% [markdown] answer="q-hull" points=2
 # ### BEGIN SOLUTION
-# All competing phases: other compounds, and mixtures of them, with the same overall composition; what counts is the energy above the convex hull. The
-# model knows perovskites alone, so it cannot tell the energies of the competitors (binary oxides and others), and differences of 0.02 eV/atom decide.
+# All competing phases: other compounds, and mixtures of them, with the same overall composition; what counts is the
+# energy above the convex hull. The model knows perovskites alone, so it cannot tell the energies of the competitors
+# (binary oxides and others), and differences of 0.02 eV/atom decide.
 #
-# *Rubric. 1 point: competing phases, or hull. 1 point: trained on perovskites alone, or errors larger than the differences.*
+# *Rubric. 1 point: competing phases, or hull. 1 point: trained on perovskites alone, or errors larger than the
+# differences.*
 # ### END SOLUTION

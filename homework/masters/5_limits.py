@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 5 · Where it breaks
 #
-# **You will** construct two crystals that the network takes for one, measure what a bare cut of neighbours does, catch two kinds of
-# cheating that nobody intended, and try one improvement of your own.
+# **You will** construct two crystals that the network takes for one, measure what a bare cut of neighbours does,
+# catch two kinds of cheating that nobody intended, and try one improvement of your own.
 #
 # **Time:** about two hours for you, two minutes for your computer. **Points:** 29.
 
@@ -13,6 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib import pyplot as plt
+from pymatgen.core import Lattice, Structure
+
 from cgcnn.elements import feature_table
 from cgcnn.graph import NeighbourRule
 from cgcnn.model import ModelSettings
@@ -20,8 +23,6 @@ from cgcnn.predictor import Predictor
 from cgcnn.tensors import PackedGraphs
 from cgcnn.training import TrainSettings, evaluate, new_model, train
 from homework import checks, course
-from matplotlib import pyplot as plt
-from pymatgen.core import Lattice, Structure
 
 torch.set_num_threads(1)  # the arrays are small: more threads wait for each other
 model = course.pretrained("energy/gated")
@@ -30,8 +31,9 @@ everything, perovskites = course.materials(), course.perovskites()
 # %% [markdown]
 # ## 5.1 Angles: two crystals, one graph (5 points)
 #
-# Close-packed layers of spheres stack as ABCABC (cubic) or as ABAB (hexagonal, with $c/a = \sqrt{8/3}$). In both, each atom has twelve
-# nearest neighbours at one and the same distance; only the *angles* between them differ. Build both.
+# Close-packed layers of spheres stack as ABCABC (cubic) or as ABAB (hexagonal, with $c/a = \sqrt{8/3}$). In both,
+# each atom has twelve nearest neighbours at one and the same distance; only the *angles* between them differ. Build
+# both.
 
 
 # %% exercise="close_packed"
@@ -57,8 +59,8 @@ print("and an element should have 0: it has never seen one")
 # %% [markdown]
 # ## Ties: one crystal, many graphs
 #
-# The same perovskites, once with their sites in another order and once as a 2 × 1 × 1 supercell, under a bare cut at twelve and with whole shells.
-# Nothing physical changes, so nothing should.
+# The same perovskites, once with their sites in another order and once as a 2 × 1 × 1 supercell, under a bare cut at
+# twelve and with whole shells. Nothing physical changes, so nothing should.
 
 # %%
 sample = perovskites.structures[:60]
@@ -80,13 +82,18 @@ plt.show()
 # %% [markdown]
 # ## 5.2 Polymorphs: what a formula cannot say (4 points)
 #
-# Materials of one formula may have several structures and energies. What is the **least** mean absolute error, over all materials,
-# that *any* model can reach that sees the formula alone, even one that knows all the answers?
+# Materials of one formula may have several structures and energies. What is the **least** mean absolute error, over
+# all materials, that *any* model can reach that sees the formula alone, even one that knows all the answers?
 
 
 # %% exercise="composition_limit"
 def composition_limit(formulas, energies):
-    """Least mean absolute error of a function of the formula; formulas is a list of n texts, energies is (n,) eV/atom."""
+    """Least mean absolute error (eV/atom) of any function of the formula.
+
+    Args:
+        formulas: list of n texts.
+        energies: (n,) eV/atom.
+    """
     ### BEGIN SOLUTION
     formulas = np.asarray(formulas)
     best = np.empty(len(energies))
@@ -103,23 +110,22 @@ checks.composition_limit(composition_limit)
 energies = everything.table["energy"].to_numpy()
 several = everything.table.groupby("formula")["energy"].transform("size").to_numpy() > 1
 print(f"{several.sum()} of {len(energies)} materials share their formula with another")
-print(
-    f"no model of the formula gets below {composition_limit(list(everything.table['formula']), energies):.3f} eV/atom"
-)
-print(
-    f"and below {composition_limit(list(everything.table['formula'][several]), energies[several]):.3f} eV/atom on those that share one"
-)
+formulas = list(everything.table["formula"])
+print(f"no model of the formula gets below {composition_limit(formulas, energies):.3f} eV/atom")
+shared = everything.of(several)
+least = composition_limit(list(shared.table["formula"]), energies[several])
+print(f"and on those that share one not below {least:.3f} eV/atom")
 
 # %% [markdown]
 # ## 5.3 A shortcut (3 points)
 #
-# Telling perovskites from other oxides sounds like geometry. A rule that never looks at the structure: *if it is ABO₃, it is a perovskite*. How
-# far does that get?
+# Telling perovskites from other oxides sounds like geometry. A rule that never looks at the structure: *if it is
+# ABO₃, it is a perovskite*. How far does that get?
 
 
 # %% exercise="abo3"
 def abo3(atomic_numbers):
-    """Whether sites with these atomic numbers are ABO3: two elements in equal numbers, and three times as much oxygen (8)."""
+    """Whether sites are ABO3 by their atomic numbers: A and B equally often, oxygen (8) three times as often."""
     ### BEGIN SOLUTION
     others = [z for z in atomic_numbers if z != 8]
     counts = [others.count(z) for z in set(others)]
@@ -135,15 +141,17 @@ is_perovskite = (everything.table["family"] == "perovskite").to_numpy()
 says = np.array([abo3(structure.atomic_numbers) for structure in everything.structures])
 print(f"always the larger family: {max(is_perovskite.mean(), 1 - is_perovskite.mean()):.3f}")
 print(f"ABO3 means perovskite:    {(says == is_perovskite).mean():.3f} accuracy without any structure")
-print(
-    f"of the other oxides here {says[~is_perovskite].mean():.0%} are ABO3; of 1,000 random real oxides it is a few per cent, and the rule would be nearly perfect"
-)
+print(f"of the other oxides here {says[~is_perovskite].mean():.0%} are ABO3, too")
 
 # %% [markdown]
+# The other oxides of this set were chosen to be hard to tell by their formula. On 700 perovskites and 1,000
+# random oxides of the Materials Project a model that sees the composition alone reaches about 95 %: a network that
+# scores 97 % there has not shown much.
+#
 # ## 5.4 Leakage (4 points)
 #
-# In a random split the polymorphs of one formula end up on both sides, and the network is tested on what it has half seen. Split by **groups**: draw
-# groups in random order until the test set has the wanted share of all *materials*.
+# In a random split the polymorphs of one formula end up on both sides, and the network is tested on what it has half
+# seen. Split by **groups**: draw groups in random order until the test set has the wanted share of all *materials*.
 
 
 # %% exercise="group_split"
@@ -170,16 +178,16 @@ def group_split(groups, fraction, seed):
 checks.group_split(group_split)
 
 # %% [markdown]
-# How much flatters a random split? Here a network is trained and tested on all oxides of the set that share their formula with another one.
+# How much flatters a random split? Here a network is trained and tested on all oxides of the set that share their
+# formula with another one.
 
 # %%
 features = torch.tensor(feature_table())
-shared = everything.of(several)
 graphs = PackedGraphs(shared.graphs())
 
 
 def test_error(is_test, seed):
-    """Mean absolute error (eV/atom) of a small gated network on the materials of the mask; a fifth of the others validates."""
+    """Test error (eV/atom) of a small network on the masked materials; a fifth of the others validates."""
     is_validation = ~is_test & group_split([str(k) for k in range(len(is_test))], 0.2, seed + 100)
     data = shared.example(np.where(is_test, "test", np.where(is_validation, "validation", "train")))
     settings = TrainSettings(epochs=25)
@@ -195,8 +203,8 @@ for name, groups in (("random", list(shared.table["id"])), ("by formula", list(s
 # %% [markdown]
 # ## 5.5 Augmentation (3 points)
 #
-# Images are turned and shifted to make more of them. Turning a crystal gives the network *exactly* what it had. Moving its atoms a little does
-# not. Write the copy with moved atoms; in Å, and not in fractions of the cell.
+# Images are turned and shifted to make more of them. Turning a crystal gives the network *exactly* what it had.
+# Moving its atoms a little does not. Write the copy with moved atoms; in Å, and not in fractions of the cell.
 
 
 # %% exercise="rattled"
@@ -222,8 +230,9 @@ for sigma in (0.01, 0.03, 0.1):
 # %% [markdown]
 # ## 5.6 Your improvement (6 points: 2 by the check, 4 read by a person)
 #
-# Change one thing that you have a reason for: the network, its training, or its neighbours. It is trained with three seeds on the split of notebook 3
-# and entered into `leaderboard.csv`. A reason that fails honestly is worth as much as one that works.
+# Change one thing that you have a reason for: the network, its training, or its neighbours. It is trained with three
+# seeds on the split of notebook 3 and entered into `leaderboard.csv`. A reason that fails honestly is worth as much
+# as one that works.
 
 
 # %% exercise="improvement"
@@ -260,25 +269,29 @@ leaderboard
 # ## Two questions
 
 # %% [markdown]
-# **5.7** What did you change, why did you expect it to help, and does the leaderboard say that it did? Use the spread. (4 points, read by a person)
+# **5.7** What did you change, why did you expect it to help, and does the leaderboard say that it did? Use the
+# spread. (4 points, read by a person)
 
 # %% [markdown] answer="q-improvement" points=4
 # ### BEGIN SOLUTION
-# Huber loss instead of the squared error, because a few badly labelled crystals otherwise rule the gradient; and one more layer, so that a site sees one bond
-# further. Whether it helped: the means differ by less than the two spreads together, or by more; only in the second case does the leaderboard say so, and
-# three seeds on one split of 141 crystals are little evidence in either.
+# Huber loss instead of the squared error, because a few badly labelled crystals otherwise rule the gradient; and one
+# more layer, so that a site sees one bond further. Whether it helped: the means differ by less than the two spreads
+# together, or by more; only in the second case does the leaderboard say so, and three seeds on one split of 141
+# crystals are little evidence in either.
 #
-# *Rubric. 1 point: one change, described. 1 point: a reason that fits the change. 2 points: a conclusion that the numbers and their spread support.*
+# *Rubric. 1 point: one change, described. 1 point: a reason that fits the change. 2 points: a conclusion that the
+# numbers and their spread support.*
 # ### END SOLUTION
 
 # %% [markdown]
-# **5.8** Name one change to the *graph* that would let the network tell the two crystals of 5.1 apart, and what it would cost. (2 points, read by a person)
+# **5.8** Name one change to the *graph* that would let the network tell the two crystals of 5.1 apart, and what it
+# would cost. (2 points, read by a person)
 
 # %% [markdown] answer="q-angles" points=2
 # ### BEGIN SOLUTION
-# More neighbours: cubic and hexagonal packing differ from the third shell on, at the cost of several times as many edges (and of nothing in principle, for other
-# twins remain). Or angles between pairs of edges, as a line graph (ALIGNN) has them: about twelve times as many terms. Directions with equivariant features
-# would do it, too.
+# More neighbours: cubic and hexagonal packing differ from the third shell on, at the cost of several times as many
+# edges (and of nothing in principle, for other twins remain). Or angles between pairs of edges, as a line graph
+# (ALIGNN) has them: about twelve times as many terms. Directions with equivariant features would do it, too.
 #
 # *Rubric. 1 point: a change that works. 1 point: its cost.*
 # ### END SOLUTION

@@ -36,8 +36,8 @@ INSTEAD: dict[str, tuple[str, str]] = {
     "gus-hangs": ("neighbours", HEAD + "    while True:\n        pass"),
     "hal-hangs-for-good": (
         "neighbours",
-        HEAD
-        + "    while True:\n        try:\n            while True:\n                pass\n        except BaseException:\n            pass",
+        HEAD + "    while True:\n        try:\n            while True:\n                pass\n"
+        "        except BaseException:\n            pass",
     ),
     "ivy-memory": ("neighbours", HEAD + "    return [np.ones(2**27) for _ in range(1000)]"),
     "jo-crashes": ("neighbours", "import os\n" + HEAD + "    os.abort()"),

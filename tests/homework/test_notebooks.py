@@ -1,4 +1,4 @@
-"""The notebooks: student ones are those of the masters and fail every check, solutions run and pass every hidden test."""
+"""Student notebooks are those of the masters and fail every check; solutions run and pass every hidden test."""
 
 import re
 from pathlib import Path
@@ -101,5 +101,5 @@ def test_solutions_run_and_pass_hidden_tests(name: str, with_a_model: Path) -> N
 
 def test_without_a_model_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="dvc pull pretrained.*make run"):
+    with pytest.raises(InputError, match=r"dvc pull pretrained.*make run"):
         course_module.pretrained("no_such_task/gated")

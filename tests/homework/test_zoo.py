@@ -1,4 +1,4 @@
-"""Every wrong answer of the zoo is caught by its check, which names the mistake, and by its hidden test; right ones pass."""
+"""The check of every wrong answer names its mistake, and its hidden test catches it; right ones pass both."""
 
 import warnings
 

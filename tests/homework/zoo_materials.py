@@ -198,7 +198,7 @@ def turned(picked, truth, target, window):
     return 1 / with_counts(picked, truth, target, window)
 
 
-def packing(symbol, d, ratio=np.sqrt(8 / 3), cube=np.sqrt(2)):
+def packing(symbol, d, ratio=(8 / 3) ** 0.5, cube=2**0.5):
     fcc = Structure(Lattice.cubic(d * cube), [symbol] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
     sites = [[1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]]
     return fcc, Structure(Lattice.hexagonal(d, d * ratio), [symbol] * 2, sites)
