@@ -121,8 +121,7 @@ def _cage(course: Path, limits: Limits, submissions: Path) -> Iterator[dict[str,
             shutil.copy(fonts, scratch)  # else each kernel looks for all fonts again
         hidden = [str(ROOT / name) for name in SECRET] + [str(course), str(submissions.resolve())]
         specify(Cage(str(scratch), hidden, int(limits.memory_gb * 2**30), limits.notebook_seconds), settings)
-        # The kernel is spoken to through sockets beside its connection file, which jupyter puts into TMPDIR.
-        jupyter = {"JUPYTER_PATH": str(settings), "TMPDIR": str(scratch)}
+        jupyter = {"JUPYTER_PATH": str(settings), "TMPDIR": str(scratch)}  # where the connection file is put
         yield {**os.environ, **jupyter, "PYTHONPATH": str(ROOT)}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -134,14 +133,16 @@ def _autograde(s: Submission, course: Path, limits: Limits, submissions: Path) -
         "CourseDirectory.root": str(course),
         "CourseDirectory.db_url": f"sqlite:///{course}/gradebook.db",
         "Execute.timeout": str(limits.cell_seconds),
+        "Execute.startup_timeout": "300",
         "Execute.kernel_name": KERNEL,
-        "ConnectionFileMixin.transport": "ipc",  # the cage has no network
     }
     command = [sys.executable, "-m", "nbgrader", "autograde", s.assignment, f"--student={s.student}", "--force"]
-    command += [f"--{name}={value}" for name, value in options.items()]
     log = course / "logs" / f"{s.student}-{s.assignment}.log"
     log.parent.mkdir(exist_ok=True)
     with _cage(course, limits, submissions) as environment, log.open("w") as output:
+        # The cage has no network: the kernel is spoken to through sockets in its folder.
+        options |= {"ConnectionFileMixin.transport": "ipc", "ConnectionFileMixin.ip": f"{environment['TMPDIR']}/kernel"}
+        command += [f"--{name}={value}" for name, value in options.items()]
         nbgrader = subprocess.Popen(
             command, env=environment, cwd=course, stdout=output, stderr=output, start_new_session=True
         )
