@@ -4,7 +4,7 @@
 # **You will** turn a crystal of NaCl into the graph that a crystal graph network reads: find neighbours across cell
 # borders, keep whole shells of them, and describe distances and atoms by numbers that a network likes.
 #
-# **Time:** about 90 minutes for you, 10 seconds for your computer. **Points:** 20.
+# **Time:** about 90 minutes for you, 10 seconds for your computer. **Points:** 24.
 #
 # Fill in every `# YOUR CODE HERE`, and run the check below it as often as you like: it names the mistake that it
 # sees. Grading uses the same checks on many other crystals.

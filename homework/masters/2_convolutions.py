@@ -4,7 +4,7 @@
 # **You will** write the three convolutions that this project compares, check them against numbers worked out by hand
 # and against the package, and find out why one weight matrix for all neighbours is not enough.
 #
-# **Time:** about two hours for you, seconds for your computer. **Points:** 28.
+# **Time:** about two hours for you, seconds for your computer. **Points:** 32.
 
 # %% setup="course"
 

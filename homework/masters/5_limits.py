@@ -4,7 +4,7 @@
 # **You will** construct two crystals that the network takes for one, measure what a bare cut of neighbours does,
 # catch two kinds of cheating that nobody intended, and try one improvement of your own.
 #
-# **Time:** about two hours for you, two minutes for your computer. **Points:** 29.
+# **Time:** about two hours for you, two minutes for your computer. **Points:** 27.
 
 # %% setup="course"
 
