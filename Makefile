@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: run study slurm test check bench bench-long bench-gpu lock clean
+.PHONY: run study slurm test check bench bench-long bench-gpu homework release-students grade lock clean
 
 run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -48,6 +48,23 @@ $(VENV)/installed-check: $(VENV)/installed-test
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[test,check]'
 	touch $@
 
+# Student notebooks into homework/notebooks; solution notebooks, executed, into build/homework/solution.
+homework: $(VENV)/installed-staff
+	$(BIN)/python -m homework.build --solve
+
+# What students get: build/students, without masters, solutions and hidden tests.
+release-students: $(VENV)/installed-staff
+	$(BIN)/python -m homework.release build/students
+
+# make grade SUBMISSIONS=folder, which holds a folder a student: grades and feedback into build/grades.
+grade: $(VENV)/installed-staff
+	@test -n "$(SUBMISSIONS)" || { echo "Say where they are: make grade SUBMISSIONS=folder"; exit 1; }
+	$(BIN)/python -m homework.grading "$(SUBMISSIONS)" --out build/grades
+
+$(VENV)/installed-staff: $(VENV)/installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[staff]'
+	touch $@
+
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
 
@@ -67,4 +84,4 @@ lock: $(VENV)/installed-check $(VENV)/installed-bench
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean:
-	rm -rf $(VENV) results runs logs checkpoints data/structures.parquet data/rejects.parquet data/graphs data/splits .snakemake
+	rm -rf $(VENV) build results runs logs checkpoints data/structures.parquet data/rejects.parquet data/graphs data/splits .snakemake
