@@ -68,7 +68,7 @@ class Structures(Section):
 
 
 class Graphs(Section):
-    cutoff: Annotated[float, Field(gt=0, lt=16)]
+    cutoff: Annotated[float, Field(gt=0, le=8)]  # the Gaussians of the network end there
     max_neighbours: PositiveInt
     ties: Literal["shells", "cut"]
     tie_tolerance: Annotated[float, Field(ge=0, le=1)]

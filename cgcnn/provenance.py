@@ -25,8 +25,8 @@ LIBRARIES = (
 def code_digest(script: Path, root: Path) -> str:
     """Digest of a script and of every module of `cgcnn` under `root` that it imports, directly or not.
 
-    Comments, docstrings and layout do not count, so that editing them makes nothing run again. What a module of the
-    package reads beside itself (tables, templates) counts byte for byte.
+    Comments, docstrings, layout and the version do not count, so that editing them makes nothing run again. What a
+    module of the package reads beside itself (tables, templates) counts byte for byte.
     """
     digest = hashlib.sha256()
     for path in sorted(_imported(script, root), key=lambda path: path.relative_to(root).as_posix()):
@@ -88,6 +88,8 @@ def _data_files(module: Path) -> list[Path]:
 def _code_of(path: Path) -> bytes:
     """The code without docstrings, comments and layout; the same on every supported Python."""
     tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    # A release changes no number.
+    tree.body = [node for node in tree.body if not ast.unparse(node).startswith("__version__ =")]
     for node in ast.walk(tree):
         if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             continue

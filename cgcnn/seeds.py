@@ -13,6 +13,8 @@ from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.tensors import PackedGraphs
 from cgcnn.training import Example, TrainSettings, TrainState, new_model, train
 
+FEW_STEPS = 3  # an epoch
+
 
 def train_seeds(
     shape: ModelSettings,
@@ -28,6 +30,9 @@ def train_seeds(
 
     What lies in a seed's checkpoint is taken up. SIGTERM and SIGUSR1 write the last whole epoch of every seed at work.
     """
+
+    if len(data.train) < FEW_STEPS * settings.batch_size:
+        stage.log.warning("%d materials to learn from: lower train.batch_size for more steps", len(data.train))
 
     def train_one(seed: int, checkpoint: Checkpoint, row: int) -> tuple[CGCNN, TrainState]:
         torch.set_num_threads(1)  # the arrays are small: a second thread mostly waits, and moves the last bits

@@ -4,6 +4,8 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+import torch
+
 from cgcnn import stage
 from cgcnn.checkpoint import Checkpoint, fingerprint, save_models
 from cgcnn.examples import load_examples
@@ -31,9 +33,11 @@ def main(arguments: Namespace) -> None:
             models[seed] = model
             histories[seed] = {"best_epoch": state.best_epoch, "epochs": state.history}
             error = state.history[state.best_epoch - 1]["validation_error"]
-            stage.log.info("seed %d: best epoch %d, validation error %.4f", seed, state.best_epoch, error)
+            what = "share of wrong classes" if shape.kind == "classification" else f"MAE in {section['task']['unit']}"
+            stage.log.info("%s, seed %d: epoch %d, %s %.4f", arguments.name, seed, state.best_epoch, what, error)
         write_json(arguments.history, histories)
         about = {"data": about_of(arguments.split), "neighbours": about_of(arguments.graphs[0])["neighbours"]}
+        about["trained_with"] = {"device": device.type, "torch": torch.__version__}
         save_models(arguments.weights, models, {"name": arguments.name, **section, **about})
         if not awaited(arguments.checkpoints):
             Checkpoint.remove_all(arguments.checkpoints)

@@ -250,7 +250,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "target is a list": (written("a.jsonl", '{"id": 7, "cif": "y", "energy": [1]}'), ["row 1 (7)", "no finite number"]),
     "id_prop.csv with header": (
         lambda folder: written("f/id_prop.csv", "id,energy\nx,1\n")(folder).parent,
-        ["id_prop.csv row 1 (id)", "'energy'", "has no header"],
+        ["id_prop.csv row 1 (id)", "'energy'", "must not have a header"],
     ),
     "broken frame": (written("a.extxyz", "2\n\nNa 0 0 0\n"), ["a.extxyz: ASE cannot read it"]),
     "no database": (written("a.db", "text"), ["a.db: ASE cannot read it"]),

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,23 @@ def test_the_verdict_says_what_the_table_says(run: Run, page: Page) -> None:
     assert f"by {100 * found.value / errors[0]:.0f}\u00a0%" in said
     assert number(errors[1], decimals_for([*errors])) in said and "over shared" in said
     assert "gated predicts formation energy per atom best" in page.text
+
+
+def test_a_variant_that_loses_is_not_sold_as_a_winner(run: Run) -> None:
+    energy = run.contests[0]
+    mean = energy.baseline("mean")
+    assert mean is not None
+    models = [replace(mean, name="gated", is_baseline=False) if m.name == "gated" else m for m in energy.models]
+    models = [m for m in models if m.is_baseline or m.name == "gated"]
+    said = verdict(replace(energy, models=models), "", 200, 0)
+    assert said[0] == "No variant does better than composition, which sees no structure."
+    assert any("the loss is" in sentence for sentence in said) and "the gain is −" not in " ".join(said)
+
+
+def test_few_test_materials_are_told(tmp_path: Path) -> None:
+    contest = load_run(tmp_path, n=12).contests[0]
+    said = verdict(contest, "", 200, 0)
+    assert said[-1] == f"With {len(contest.target)} test materials all of this is uncertain."
 
 
 def test_a_gain_in_accuracy_has_the_sign_of_a_gain(run: Run) -> None:

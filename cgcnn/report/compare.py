@@ -10,6 +10,8 @@ from cgcnn.metrics import HEADLINE, LOWER_IS_BETTER, paired, predicted_class
 from cgcnn.report.results import Contest, Model, Run
 from cgcnn.report.words import METRICS, SPACE, decimals_for, interval, label_note, number, readable, with_spread
 
+FEW_TEST_MATERIALS = 50
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -82,6 +84,8 @@ def verdict(contest: Contest, note: str, resamples: int, seed: int) -> list[str]
     write = _Writer(contest)
     remark = f" ({note})" if note else ""
     said = [f"{best.name} {write.superlative(len(ranking))}: {write.score(best)}{remark}."]
+    if contest.baselines and (winner := ranked(contest, [*contest.baselines, best])[0]) is not best:
+        said.insert(0, f"No variant does better than {winner.name}, which sees no structure.")
     composition = contest.baseline("composition")
     if composition is None:
         said.append("No composition-only baseline was run to hold it against.")
@@ -93,6 +97,8 @@ def verdict(contest: Contest, note: str, resamples: int, seed: int) -> list[str]
             said.append(write.against(f"{strongest.name}, a stronger baseline", strongest, found))
     if len(ranking) > 1:
         said.append(write.against_next(ranking[1], gain(contest, best, ranking[1], resamples, seed)))
+    if len(contest.target) < FEW_TEST_MATERIALS:
+        said.append(f"With {len(contest.target)} test materials all of this is uncertain.")
     return said
 
 
@@ -124,9 +130,10 @@ class _Writer:
         assert score is not None
         value = f"{what} ({number(score, self.decimals)}{self._unit})"
         if not found.beyond_chance:
-            return f"It cannot be told from {value}: the gain is {self._gain(found)}, which may be chance."
+            side = "gain" if found.value >= 0 else "loss"
+            return f"It cannot be told from {value}: the {side} is {self._gain(found)}, which may be chance."
         if found.value < 0:
-            return f"It is worse than {value}: the gain is {self._gain(found)}."
+            return f"It is worse than {value}: the loss is {self._gain(found)}."
         share = "" if self.is_share else f" by {100 * found.value / score:.0f}{SPACE}%"
         return f"It beats {value}{share}: the gain is {self._gain(found)}."
 
@@ -135,6 +142,10 @@ class _Writer:
         return f"Its lead over {other.name}, the next best, is {self._gain(found)}{end}"
 
     def _gain(self, found: Gain) -> str:
+        """The gain, or the loss as a positive number."""
+        if found.value < 0:
+            low, high = (None if end is None else -end for end in (found.high, found.low))
+            found = Gain(-found.value, low, high)
         if self.is_share:
             low, high = (None if end is None else 100 * end for end in (found.low, found.high))
             return f"{number(100 * found.value, 1)} percentage points (95{SPACE}% interval {interval(low, high, 1)})"

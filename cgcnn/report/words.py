@@ -22,14 +22,15 @@ METRICS = {
 
 #: Convolution -> its equation (Xie & Grossman, PRL 120, 145301, 2018), and what it sees.
 CONVOLUTIONS = {
-    "none": ("v′ᵢ = g(vᵢ W + b)", "each site is updated from itself alone: no neighbour is seen"),
+    "none": ("v′ᵢ = g(vᵢ W_s + b)", "each site is updated from itself alone: no neighbour is seen"),
     "shared": (
         "v′ᵢ = g[(Σ vⱼ ⊕ uᵢⱼ) W_c + vᵢ W_s + b]",
         "all neighbours are summed first, so one weight matrix serves them all",
     ),
     "gated": (
-        "v′ᵢ = vᵢ + Σ σ(z W_f + b_f) ⊙ g(z W_s + b_s),  z = vᵢ ⊕ vⱼ ⊕ uᵢⱼ",
-        "each neighbour passes a gate of its own, made from both sites and their distance",
+        "v′ᵢ = g[vᵢ + BN(Σ σ(z W_f + b_f) ⊙ g(z W_s + b_s))],  z = vᵢ ⊕ vⱼ ⊕ uᵢⱼ, batch norm also on z W",
+        "each neighbour passes a gate of its own, made from both sites and their distance; "
+        "batch norms and outer g as in the published code",
     ),
 }
 

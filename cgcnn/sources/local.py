@@ -142,7 +142,11 @@ def _number(value: Any, column: str, material_id: str, row: Row) -> float | None
     except (TypeError, ValueError, OverflowError):
         number = math.inf
     if abs(number) > LARGEST_NUMBER or "_" in str(value):  # Python would read 1_000
-        hint = f" {PROPERTIES_FILE} has no header." if row.origin == f"{PROPERTIES_FILE} row 1" else ""
+        hint = (
+            f" {PROPERTIES_FILE} must not have a header: delete this row if it is one."
+            if row.origin == f"{PROPERTIES_FILE} row 1"
+            else ""
+        )
         raise InputError(
             f"{row.origin} ({material_id}): '{value}' in column {column} is no finite number. "
             f"Correct it, or leave it empty where the value is not known.{hint}"
