@@ -128,12 +128,12 @@ def nearest(answer: Callable[..., np.ndarray], *cases: tuple[Edges, int, int, fl
             raise Wrong(f"A site with fewer than {k} neighbours keeps those that it has.")
         if np.array_equal(found, distance <= _kth(centre, distance, n_sites, k + 1)[centre] + tolerance):
             raise Wrong(f"This looks for neighbour {k + 1} in place of {k}: counting starts at 0.")
-        if np.array_equal(found, distance <= _kth(centre, distance, n_sites, k - 1)[centre] + tolerance):
-            raise Wrong(f"This looks for neighbour {k - 1} in place of {k}.")
         if np.array_equal(found, distance < limit[centre]) or np.array_equal(
             found, distance < limit[centre] - tolerance
         ):
             raise Wrong(f"The {k}-th neighbour and its shell are missing: compare with <=, and add the tolerance.")
+        if np.array_equal(found, distance <= _kth(centre, distance, n_sites, k - 1)[centre] + tolerance):
+            raise Wrong(f"This looks for neighbour {k - 1} in place of {k}.")
         if np.array_equal(found, distance <= limit[centre]) or np.array_equal(found, distance <= limit[centre] + 1e-8):
             raise Wrong(f"Neighbours within {tolerance} Å of the {k}-th belong to its shell: the tolerance is missing.")
         if np.all(degree <= k) and np.any(wanted > k):
