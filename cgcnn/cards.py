@@ -37,7 +37,8 @@ def card(model: Mapping[str, Any], metrics: Mapping[str, Any], digest: str, elem
     """
     task, split, variant = model["name"].split("/")
     scores, kind = metrics["models"][variant], metrics["kind"]
-    counts = {subset: found["n"] for subset, found in next(iter(scores["seeds"].values())).items()}
+    subsets = next(iter(scores["seeds"].values()))
+    counts = {subset: subsets[subset]["n"] for subset in ("train", "validation", "test")}
     return {
         "name": model["name"],
         "short_name": f"{task}/{variant}",

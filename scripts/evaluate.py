@@ -8,7 +8,7 @@ import pandas as pd
 
 from cgcnn import stage
 from cgcnn.metrics import HEADLINE, summarise
-from cgcnn.summary import headline, learning, test_predictions
+from cgcnn.summary import headline, learning, predictions_on_test
 from cgcnn.tables import PREDICTIONS, read_table, write_csv, write_json
 
 
@@ -35,7 +35,7 @@ def main(arguments: Namespace) -> None:
     }
     write_csv(arguments.learning, learning(histories))
     classes = ["other", section["task"]["positive"] or "1"]
-    write_csv(arguments.test, test_predictions(kind, everything, variants, classes))
+    write_csv(arguments.test, predictions_on_test(kind, everything, variants, classes))
 
 
 if __name__ == "__main__":

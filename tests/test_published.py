@@ -4,7 +4,6 @@ CGCNN_PUBLISHED names a folder with results and pretrained models (`make publish
 from the store in the repository into a clone.
 """
 
-import base64
 import hashlib
 import json
 import os
@@ -58,13 +57,14 @@ def test_the_models_give_the_published_predictions(published: Path) -> None:
                 assert np.abs(stored[table["material_id"].to_pylist()] - prediction).max() <= TOLERANCE, weights
 
 
-def test_every_result_is_an_output_of_dvc(published: Path) -> None:
-    records = (published / ".snakemake/metadata").iterdir()
-    made = {base64.b64decode(record.name).decode() for record in records}
+def test_every_result_of_a_run_is_an_output_of_dvc() -> None:
+    command = [sys.executable, "-m", "snakemake", "--summary", "--quiet", "all"]
+    listed = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout.splitlines()
+    made = {line.split("\t")[0] for line in listed[1:]}
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     outs = {str(*out) for stage in stages.values() for out in stage["outs"]}
     unknown = {name for name in made if not outs & {name, *map(str, Path(name).parents)}}
-    assert len(made) > 30 and not unknown, f"add to the outs of a stage of dvc.yaml: {sorted(unknown)}"
+    assert len(made) > 15 and not unknown, f"add to the outs of a stage of dvc.yaml: {sorted(unknown)}"
 
 
 def test_the_metrics_are_those_of_the_predictions(published: Path) -> None:
