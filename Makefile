@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: run study slurm test check bench bench-long bench-gpu homework release-students grade lock clean
+.PHONY: run study slurm test check publish release pretrained bench bench-long bench-gpu homework release-students \
+  grade lock clean
 
 run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -70,6 +71,17 @@ bench: $(VENV)/installed-bench
 
 bench-long: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks test_mae ten_thousand graphs_scaling
+
+# What `dvc pull` brings: the finished run and the pre-trained models, stored with DVC. Says what to commit.
+publish: $(VENV)/installed-test
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/publish.py
+
+release: run publish
+
+# The models that `cgcnn predict` uses, from the real data in the folder that CGCNN_TEST_DATA names; 45 minutes of one core.
+pretrained: $(VENV)/installed
+	$(BIN)/snakemake --cores $(CORES) --configfile presets/pretrained.yaml
+	$(BIN)/python scripts/pretrained.py --results runs/pretrained/results --to pretrained/materials-project
 
 # For a machine with a GPU, torch and pyarrow, and graphs made elsewhere: make bench-gpu GRAPHS=data/graphs
 bench-gpu:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,9 @@ import pyarrow.parquet as pq
 
 from cgcnn.arrays import Crystal, CrystalGraphs, concatenate, offsets
 from cgcnn.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA_VERSION = 1
 _COMPRESSION = {"compression": "zstd", "compression_level": 9}
@@ -210,6 +213,12 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: no such file. Run the stage that makes it.") from None
     except ValueError as error:
         raise InputError(f"{path}: not readable JSON ({error}). Delete it and make it again.") from None
+
+
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """Write a small table for programs that read no Parquet, atomically."""
+    with atomic_path(path) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def about_of(path: Path) -> dict[str, object]:

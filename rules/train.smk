@@ -113,18 +113,25 @@ rule baselines:
 
 
 rule evaluate:
-    """Metrics of every model of one task and split, with intervals."""
+    """Metrics of every model of one task and split, with intervals; and the few figures that versions are compared by."""
     input:
         predictions=of_each_model(f"{CONTEST}/{{model}}/predictions.parquet"),
+        histories=of_each_variant(f"{RESULT}/history.json"),
     output:
         metrics=f"{CONTEST}/metrics.json",
+        summary=f"{CONTEST}/summary.json",
+        learning=f"{CONTEST}/learning.csv",
+        test=f"{CONTEST}/test.csv",
     log:
         "logs/evaluate/{task}/{split}.log",
     localrule: True
     params:
-        section=lambda w: as_json({"task": CONFIG.tasks[w.task], "evaluation": CONFIG.evaluation}),
+        section=lambda w: as_json(
+            {"task": CONFIG.tasks[w.task], "evaluation": CONFIG.evaluation, "variants": list(CONFIG.variants)}
+        ),
         script=script("evaluate.py"),
         code=code_of("evaluate.py"),
     shell:
         "python {params.script} --section {params.section:q}"
-        " --predictions {input.predictions} --metrics {output.metrics} --log {log}"
+        " --predictions {input.predictions} --histories {input.histories} --metrics {output.metrics}"
+        " --summary {output.summary} --learning {output.learning} --test {output.test} --log {log}"
