@@ -1,36 +1,3 @@
-def wanted(file):
-    """`file` of the model of every want, in the order of their names."""
-
-    def of(wildcards):
-        screen = CONFIG.screen
-        for task in [*screen.wants, screen.hindsight.task]:
-            if task not in CONFIG.tasks or CONFIG.tasks[task].kind != "regression" or task not in screen.wants:
-                raise WorkflowError(f"screen: {task} is no regression task that wants gives a window for. Correct it.")
-        if screen.variant not in CONFIG.variants or screen.split not in CONFIG.splits:
-            raise WorkflowError("screen: its variant or split is not one of those that are trained. Correct it.")
-        folder = "results/{task}/{split}/{variant}/"
-        return expand(folder + file, task=sorted(screen.wants), split=screen.split, variant=screen.variant)
-
-    return of
-
-
-def hindsight_section(wildcards):
-    """What decides the proof: the target, what is hidden, and the networks that are trained."""
-    screen, variant = CONFIG.screen, CONFIG.variants[CONFIG.screen.variant]
-    low, high = screen.wants[screen.hindsight.task]
-    return as_json(
-        {
-            **dict(screen.hindsight),
-            "task": CONFIG.tasks[screen.hindsight.task],
-            "low": low,
-            "high": high,
-            "conv": variant.conv,
-            "model": variant.model,
-            "train": variant.train.model_dump(exclude={"seeds"}),
-        }
-    )
-
-
 rule hindsight:
     """Would the screening have found what is known today? Networks trained without it look for it."""
     input:

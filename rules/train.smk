@@ -2,12 +2,6 @@ CONTEST = "results/{task}/{split}"
 RESULT = f"{CONTEST}/{{variant}}"
 
 
-def strategy_of(name):
-    """`formula` is a strategy; `formula-0.25` is it with a quarter of the training materials."""
-    strategy, _, share = name.partition("-")
-    return {"strategy": strategy, "train_share": float(share or 1)}
-
-
 rule split:
     """Train, validation and test materials of one task."""
     input:
