@@ -133,9 +133,9 @@ def test_signals_write_and_the_next_run_goes_on(
 def test_a_copy_waits_and_takes_what_the_first_has_done(
     data: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
-    first = Training(data, tmp_path, 1, every=0)
+    first = Training(data, tmp_path, 1, every=0.5)
     until(first.epoch)
-    second = Training(data, tmp_path, 1, every=0)
+    second = Training(data, tmp_path, 1, every=0.5)
     until(lambda: any((tmp_path / "checkpoints").glob("c.waiting-*")))
     assert first.ends() == 0, first.said
     assert second.ends() == 0, second.said
@@ -145,9 +145,9 @@ def test_a_copy_waits_and_takes_what_the_first_has_done(
 
 
 def test_a_copy_goes_on_when_the_first_is_killed(data: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
-    first = Training(data, tmp_path, 1, every=0)
+    first = Training(data, tmp_path, 1, every=0.5)
     until(first.epoch)
-    second = Training(data, tmp_path, 1, every=0)
+    second = Training(data, tmp_path, 1, every=0.5)
     until(lambda: any((tmp_path / "checkpoints").glob("c.waiting-*")))
     first.signal(signal.SIGKILL)
     assert first.ends() == -signal.SIGKILL

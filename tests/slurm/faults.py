@@ -40,8 +40,7 @@ def requeue(project: Project, snakemake: Snakemake) -> Snakemake:
 def time_limit(project: Project, snakemake: Snakemake) -> Snakemake:
     """The job's time is over: SIGUSR1 before, then SIGTERM, then SIGKILL. It is held until then, to strike at all."""
     number = _struck(project)
-    held = [process for process in psutil.process_iter(["cmdline", "cwd"]) if _trains(process, project)]
-    for process in held:
+    for process in _trainings(project):
         process.suspend()  # Slurm wakes it with SIGCONT, as it does with any job whose time is over
     command("scontrol", "update", f"JobId={number}", "TimeLimit=1")
     return snakemake
@@ -55,10 +54,17 @@ def memory(project: Project, snakemake: Snakemake) -> Snakemake:
 def killed_snakemake(project: Project, snakemake: Snakemake) -> Snakemake:
     """kill -9 of snakemake. Its job goes on; a second snakemake submits a copy of it, which waits for it."""
     _struck(project)
+    held = _trainings(project)
+    for process in held:
+        process.suspend()  # until the copy is there
     snakemake.kill()
     snakemake.wait()
     project.on_slurm("--unlock", *ARGUMENTS).wait()
-    return project.on_slurm(*ARGUMENTS)
+    again = project.on_slurm(*ARGUMENTS)
+    wait_for(lambda: any((project.folder / "runs/long/checkpoints").rglob("*.waiting-*")), LONGEST)
+    for process in held:
+        process.resume()
+    return again
 
 
 def controller(project: Project, snakemake: Snakemake) -> Snakemake:
@@ -120,9 +126,14 @@ def evaluated(project: Project) -> dict[str, bytes]:
     return project.results()
 
 
-def _trains(process: psutil.Process, project: Project) -> bool:
-    words, folder = process.info["cmdline"] or [], process.info["cwd"] or ""
-    return folder.startswith(str(project.folder)) and any(word.endswith("train.py") for word in words[:2])
+def _trainings(project: Project) -> list[psutil.Process]:
+    """The processes of a project that train."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words, folder = process.info["cmdline"] or [], process.info["cwd"] or ""
+        if folder.startswith(str(project.folder)) and any(word.endswith("train.py") for word in words[:2]):
+            found.append(process)
+    return found
 
 
 def command(*words: str) -> None:
