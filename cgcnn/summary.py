@@ -35,7 +35,9 @@ def learning(histories: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(means).rename_axis("epoch").reset_index()
 
 
-def predictions_on_test(kind: Kind, table: pd.DataFrame, variants: Sequence[str], classes: Sequence[str]) -> pd.DataFrame:
+def predictions_on_test(
+    kind: Kind, table: pd.DataFrame, variants: Sequence[str], classes: Sequence[str]
+) -> pd.DataFrame:
     """What each variant says of the test materials, on average over its seeds.
 
     Args:
