@@ -9,7 +9,7 @@ import pandas as pd
 from cgcnn import stage
 from cgcnn.metrics import HEADLINE, summarise
 from cgcnn.summary import headline, learning, predictions_on_test
-from cgcnn.tables import PREDICTIONS, read_table, write_csv, write_json
+from cgcnn.tables import PREDICTIONS, read_json, read_table, write_csv, write_json
 
 
 def main(arguments: Namespace) -> None:
@@ -29,10 +29,7 @@ def main(arguments: Namespace) -> None:
     write_json(arguments.metrics, {"kind": kind, "unit": unit, "models": models})
     write_json(arguments.summary, headline(kind, models))
     variants = section["variants"]
-    histories = {
-        variant: json.loads(path.read_text(encoding="utf-8"))
-        for variant, path in zip(variants, arguments.histories, strict=True)
-    }
+    histories = {variant: read_json(path) for variant, path in zip(variants, arguments.histories, strict=True)}
     write_csv(arguments.learning, learning(histories))
     classes = ["other", section["task"]["positive"] or "1"]
     write_csv(arguments.test, predictions_on_test(kind, everything, variants, classes))

@@ -1,7 +1,6 @@
 """The trained models of a run as a set of pre-trained ones: weights, domain, and a card each, as JSON and as text."""
 
 import hashlib
-import json
 import shutil
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -13,7 +12,7 @@ from cgcnn.domain import DOMAIN_FILE, load_domain
 from cgcnn.elements import SYMBOLS
 from cgcnn.errors import InputError
 from cgcnn.pretrained import WEIGHTS
-from cgcnn.tables import atomic_path, write_json
+from cgcnn.tables import atomic_path, read_json, write_json
 
 
 def main(arguments: Namespace) -> None:
@@ -24,7 +23,7 @@ def main(arguments: Namespace) -> None:
     shutil.rmtree(made, ignore_errors=True)
     for weights in found:
         task, _, variant = weights.parent.relative_to(arguments.results).parts
-        metrics = json.loads((weights.parents[1] / "metrics.json").read_text(encoding="utf-8"))
+        metrics = read_json(weights.parents[1] / "metrics.json")
         domain = load_domain(weights.with_name(DOMAIN_FILE))
         if domain is None:
             raise InputError(f"{weights.with_name(DOMAIN_FILE)}: no such file. Run the pipeline first.")
