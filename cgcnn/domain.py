@@ -24,7 +24,7 @@ from cgcnn.tables import atomic_path
 Floats = NDArray[np.floating[Any]]
 
 DOMAIN_FILE = "domain.safetensors"
-MOST_REFERENCES = 4000  # training crystals that distances are measured to; more are thinned out evenly
+MOST_REFERENCES = 1000  # training crystals that distances are measured to; more are thinned out evenly
 _AT_ONCE = 1024  # crystals whose distances to all references are in memory
 
 
