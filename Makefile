@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
 .PHONY: run study slurm test check publish release pretrained bench bench-long bench-gpu homework release-students \
-  grade lock clean
+  grade docs lock clean
 
 run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
@@ -66,6 +66,15 @@ $(VENV)/installed-staff: $(VENV)/installed
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[staff]'
 	touch $@
 
+# The site: site/index.html, which needs neither network nor server. A link that leads nowhere fails.
+docs: $(VENV)/installed-docs
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "The site: $(CURDIR)/site/index.html"
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
 
@@ -92,8 +101,8 @@ $(VENV)/installed-bench: $(VENV)/installed
 	touch $@
 
 # After a change of pyproject.toml: what is installed now becomes what everybody gets.
-lock: $(VENV)/installed-check $(VENV)/installed-bench
+lock: $(VENV)/installed-check $(VENV)/installed-bench $(VENV)/installed-docs
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean:
-	rm -rf $(VENV) build results runs logs checkpoints data/structures.parquet data/rejects.parquet data/graphs data/splits .snakemake
+	rm -rf $(VENV) build site results runs logs checkpoints data/structures.parquet data/rejects.parquet data/graphs data/splits .snakemake
