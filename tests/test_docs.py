@@ -1,0 +1,59 @@
+"""The documentation: links between its files lead somewhere, and every key of the configuration is explained."""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from cgcnn.config import Config
+
+sys.path.insert(0, str(ROOT / "docs" / "_build"))
+import configuration
+
+GENERATED = {ROOT / "docs" / "reference" / "configuration.md"}
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_files_lead_somewhere(page: Path) -> None:
+    targets = [(page.parent / link).resolve() for link in LINK.findall(page.read_text(encoding="utf-8"))]
+    assert [target for target in targets if not target.exists() and target not in GENERATED] == []
+
+
+def rows() -> dict[str, list[str]]:
+    lines = configuration.page(ROOT / "config.yaml").splitlines()
+    cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines if line.startswith("| `")]
+    return {key.strip("`"): rest for key, *rest in cells}
+
+
+def keys_of_file() -> Iterator[str]:
+    for section, value in yaml.safe_load((ROOT / "config.yaml").read_text()).items():
+        if section in ("tasks", "variants"):
+            yield from {f"{section}.<name>.{key}" for entry in value.values() for key in entry}
+        elif isinstance(value, dict):
+            for key, below in value.items():
+                names = below if key == "hindsight" else [""]
+                yield from (f"{section}.{key}.{name}".rstrip(".") for name in names)
+        else:
+            yield section
+
+
+@pytest.mark.parametrize("key", sorted(keys_of_file()))
+def test_every_key_is_on_the_reference_page_with_its_meaning(key: str) -> None:
+    default, limits, meaning = rows()[key]
+    assert limits and meaning
+    assert default or "<name>" in key
+
+
+def test_the_reference_page_has_every_section_of_the_schema() -> None:
+    assert {key.split(".")[0] for key in rows()} == set(Config.model_fields)
+
+
+def test_limits_are_those_of_the_schema() -> None:
+    assert rows()["graphs.cutoff"][1] == "number > 0, ≤ 8"
+    assert rows()["train.seeds"][1] == "list of: whole number ≥ 0, < 2,147,483,648"
