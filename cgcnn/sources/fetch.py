@@ -12,7 +12,7 @@ import pyarrow as pa
 from cgcnn.errors import InputError
 from cgcnn.paths import expanded
 from cgcnn.perovskites import Verdict, family, sample
-from cgcnn.sources import Entry, collect, embedded, local
+from cgcnn.sources import Entry, collect, embedded, local, materials_project
 from cgcnn.tables import CHUNK
 
 EMBEDDED_FILE = Path("data/embedded/materials.parquet")
@@ -37,6 +37,9 @@ def fetch(
     if source["name"] == "embedded":
         path = root / EMBEDDED_FILE
         entries, about = embedded.read(path, list(units)), embedded.about(path)
+    elif source["name"] == "materials_project":
+        path = root / materials_project.snapshot_path(source["materials_project"])
+        entries, about = materials_project.read(path, list(units)), embedded.about(path)
     else:
         paths = [root / expanded(path) for path in source["paths"]]
         entries = local.read(paths, source["columns"], list(units))
