@@ -16,7 +16,6 @@ from cgcnn import config as schema
 from cgcnn.errors import InputError
 from cgcnn.paths import expanded
 from cgcnn.provenance import code_digest
-from cgcnn.sources.materials_project import snapshot_path
 
 ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "scripts"
@@ -28,7 +27,7 @@ except InputError as error:
 
 # A run of its own has its data, results and Snakemake metadata in runs/<run>.
 HERE = ROOT / "runs" / CONFIG.run if CONFIG.run else ROOT
-SNAPSHOT = snapshot_path(CONFIG.source.materials_project.model_dump())
+SNAPSHOT = "data/raw/snapshot.parquet"
 
 
 workdir: HERE
@@ -85,7 +84,7 @@ def source_files(wildcards):
     if CONFIG.source.name == "embedded":
         return [from_root("data/embedded/materials.parquet")]
     if CONFIG.source.name == "materials_project":
-        return [from_root(SNAPSHOT)]
+        return [SNAPSHOT]
     files = []
     for path in source_paths():
         if not (ROOT / path).exists():

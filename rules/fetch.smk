@@ -3,13 +3,13 @@ if CONFIG.source.name == "materials_project":
     rule snapshot:
         """The Materials Project as of now. Neither code nor date fetches it again, only another query."""
         output:
-            from_root(SNAPSHOT),
+            update(SNAPSHOT),  # stays where a fetch fails; the old one is kept beside the new one
         log:
             "logs/snapshot.log",
         localrule: True
         params:
             query=lambda w: as_json(CONFIG.source.materials_project),
-            state=from_root(f"checkpoints/{SNAPSHOT.stem}"),
+            state="checkpoints/snapshot",
             script=script("snapshot.py"),
         shell:
             "python {params.script} --query {params.query:q} --snapshot {output} --state {params.state} --log {log}"

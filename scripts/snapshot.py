@@ -13,7 +13,10 @@ from cgcnn.tables import write_table
 
 def main(arguments: Namespace) -> None:
     patience = Patience(
-        first_wait=arguments.first_wait, longest_wait=60 * arguments.first_wait, read=arguments.timeout, pause=arguments.pause
+        first_wait=arguments.first_wait,
+        longest_wait=60 * arguments.first_wait,
+        read=arguments.timeout,
+        pause=arguments.pause,
     )
     table, about = fetch_snapshot(json.loads(arguments.query), arguments.state, patience, stage.progress)
     stage.log.info("%d materials of database version %s", len(table), about["source_version"])

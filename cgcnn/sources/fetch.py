@@ -27,7 +27,7 @@ def fetch(
 
     Args:
         section: source, structures, targets (column: unit) and families (wanted by the tasks), as in config.yaml.
-        root: folder from which paths count.
+        root: folder from which paths count; a snapshot is looked for in the working directory, which is the run's.
         shown: wraps the entries while they are read, for a progress bar.
 
     Raises:
@@ -38,7 +38,7 @@ def fetch(
         path = root / EMBEDDED_FILE
         entries, about = embedded.read(path, list(units)), embedded.about(path)
     elif source["name"] == "materials_project":
-        path = root / materials_project.snapshot_path(source["materials_project"])
+        path = materials_project.SNAPSHOT_FILE
         entries, about = materials_project.read(path, list(units)), embedded.about(path)
     else:
         paths = [root / expanded(path) for path in source["paths"]]

@@ -49,9 +49,8 @@ SNAPSHOT = pa.schema(
 )
 
 
-def snapshot_path(query: Mapping[str, Any]) -> Path:
-    """Where the snapshot of a query is kept, from the repository: another query never replaces it."""
-    return Path("data/raw") / f"materials-project-{_digest(query)}.parquet"
+#: Where the snapshot of a run is kept, from the folder of the run.
+SNAPSHOT_FILE = Path("data/raw/snapshot.parquet")
 
 
 def read(path: Path, targets: Sequence[str]) -> Iterator[Entry]:
@@ -153,10 +152,7 @@ def _sampled_oxides(
     while True:
         drawn = sample(pool, asked, query["seed"])
         structures |= server.structures([key for key in drawn if key not in structures])
-        told = {
-            key: _told(_row(key, formulas[key], query, labels[key], ""), structures[key])
-            for key in drawn
-        }
+        told = {key: _told(_row(key, formulas[key], query, labels[key], ""), structures[key]) for key in drawn}
         found = {key: row for key, row in told.items() if row["family"] == "oxide"}
         if len(found) >= size or asked >= len(pool):
             return found
@@ -225,7 +221,7 @@ class _Server:
                 key = doc["material_id"]
                 if doc["thermo_type"] != self._thermo_type or key not in batch or found.get(key, doc) != doc:
                     raise InputError(
-                        f"Materials Project: {key}: energies of several levels of theory, or not the {self._thermo_type} "
+                        f"Materials Project: {key}: not the one {self._thermo_type} energy "
                         f"that was asked for. Delete {self._state} and run again."
                     )
                 found[key] = doc
@@ -284,9 +280,7 @@ def _resters(key: str, endpoint: str, session: PoliteSession, heartbeat: tuple[s
 
     def client(kind: Any) -> Any:
         ours = type(kind.__name__, (kind,), {"_get_heartbeat_info": staticmethod(lambda endpoint: heartbeat)})
-        return ours(
-            api_key=key, endpoint=endpoint, session=session, use_document_model=False, mute_progress_bars=True
-        )
+        return ours(api_key=key, endpoint=endpoint, session=session, use_document_model=False, mute_progress_bars=True)
 
     return client(SummaryRester), client(ThermoRester)
 

@@ -19,6 +19,7 @@ class Patience:
     """How long to wait for what. All in seconds but `attempts`, of each request."""
 
     attempts: int = 7
+    unreached: int = 3  # attempts while the server has not answered once
     first_wait: float = 1.0  # before the second attempt; doubled before each further one
     longest_wait: float = 60.0
     connect: float = 10.0
@@ -46,11 +47,11 @@ class PoliteSession(requests.Session):
     def __post_init__(self) -> None:
         super().__init__()
         self._free_at = 0.0
-        self.n_requests = 0
+        self._answered = False
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(self.patience.attempts),
+            stop=lambda state: state.attempt_number >= self._attempts(),
             wait=self._wait,
             retry=tenacity.retry_if_exception_type(_Transient),
             reraise=True,
@@ -59,9 +60,12 @@ class PoliteSession(requests.Session):
             return retrying(self._once, method, url, *args, **kwargs)
         except _Transient as error:
             raise InputError(
-                f"Materials Project: {error}, {self.patience.attempts} times in a row. What was fetched is kept: "
+                f"Materials Project: {error}, {self._attempts()} times in a row. What was fetched is kept: "
                 "run the same command again later, and it goes on from there."
             ) from None
+
+    def _attempts(self) -> int:
+        return self.patience.attempts if self._answered else min(self.patience.unreached, self.patience.attempts)
 
     def _wait(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -73,7 +77,6 @@ class PoliteSession(requests.Session):
         kwargs |= {"timeout": (self.patience.connect, self.patience.read), "allow_redirects": False}
         server = "/".join(str(url).split("/")[:3])
         try:
-            self.n_requests += 1
             response = super().request(method, url, *args, **kwargs)
         except requests.ConnectTimeout:
             raise _Transient(f"{server} cannot be reached (is there a network?)") from None
@@ -89,6 +92,7 @@ class PoliteSession(requests.Session):
             raise InputError(f"Materials Project: {server}: {type(error).__name__}. Correct MP_API_ENDPOINT.") from None
         finally:
             self._free_at = time.monotonic() + self.patience.pause
+        self._answered = True
         _check(response, server, kwargs.get("params") or {})
         return response
 

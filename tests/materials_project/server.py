@@ -1,7 +1,8 @@
-"""The Materials Project's own API server, emmet-api, on localhost: `python -m tests.materials_project.server PORT [real]`.
+"""The Materials Project's own API server, emmet-api, on localhost.
 
-Summary and thermo routes over mongomock; real DFT data from CGCNN_TEST_DATA, or the embedded set. Keys other than
-KEY are refused, as the gateway in front of the real server does.
+`python -m tests.materials_project.server PORT STEP` serves every STEP-th of the real materials of CGCNN_TEST_DATA, or of
+the embedded set, by the summary and thermo routes over mongomock. Keys other than KEY are refused, as the gateway in
+front of the real server does.
 """
 
 import os
