@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cgcnn import __version__
-from cgcnn.commands import compare, doctor, explain, predict, screen
+from cgcnn.commands import compare, diff_structures, doctor, explain, predict, screen
 from cgcnn.errors import InputError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -44,6 +44,7 @@ app.command()(explain.explain)
 app.command()(screen.screen)
 app.command()(doctor.doctor)
 app.command()(compare.compare)
+app.command()(diff_structures.diff_structures)
 
 
 if __name__ == "__main__":

@@ -45,12 +45,24 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class MaterialsProject(Section):
+    anions: Annotated[list[Literal["O", "S", "Se", "N", "F", "Cl", "Br", "I"]], Field(min_length=1), Unique]
+    double_perovskites: bool
+    max_sites: Annotated[int, Field(ge=5)]
+    max_energy_above_hull: NonNegativeFloat | None
+    deprecated: bool
+    thermo_type: Literal["GGA_GGA+U", "GGA_GGA+U_R2SCAN", "R2SCAN"]
+    oxides: PositiveInt
+    seed: Seed
+
+
 class Source(Section):
-    name: Literal["embedded", "local"]
+    name: Literal["embedded", "local", "materials_project"]
     paths: list[str]
     columns: dict[str, str]
     about: dict[str, str]
     families: Literal["auto", "given", "topology"]
+    materials_project: MaterialsProject
 
     @model_validator(mode="after")
     def _paths_belong_to_local(self) -> "Source":

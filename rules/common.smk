@@ -27,6 +27,7 @@ except InputError as error:
 
 # A run of its own has its data, results and Snakemake metadata in runs/<run>.
 HERE = ROOT / "runs" / CONFIG.run if CONFIG.run else ROOT
+SNAPSHOT = "data/raw/snapshot.parquet"
 
 
 workdir: HERE
@@ -82,6 +83,8 @@ def source_files(wildcards):
     """Every file that the source is made of, so that an edit of one is seen."""
     if CONFIG.source.name == "embedded":
         return [from_root("data/embedded/materials.parquet")]
+    if CONFIG.source.name == "materials_project":
+        return [SNAPSHOT]
     files = []
     for path in source_paths():
         if not (ROOT / path).exists():
@@ -89,6 +92,12 @@ def source_files(wildcards):
         inside = sorted(Path(path if os.path.isabs(path) else ROOT / path).glob("*"))
         files += [from_root(os.path.join(path, file.name)) for file in inside if file.is_file()] or [from_root(path)]
     return files
+
+
+def source_section():
+    """The part of `source` that is read: the query belongs to the Materials Project alone."""
+    others = {"materials_project"} if CONFIG.source.name != "materials_project" else set()
+    return CONFIG.source.model_dump(exclude=others)
 
 
 def content_of(files):

@@ -1,3 +1,20 @@
+if CONFIG.source.name == "materials_project":
+
+    rule snapshot:
+        """The Materials Project as of now. Neither code nor date fetches it again, only another query."""
+        output:
+            update(SNAPSHOT),  # stays where a fetch fails; the old one is kept beside the new one
+        log:
+            "logs/snapshot.log",
+        localrule: True
+        params:
+            query=lambda w: as_json(CONFIG.source.materials_project),
+            state="checkpoints/snapshot",
+            script=script("snapshot.py"),
+        shell:
+            "python {params.script} --query {params.query:q} --snapshot {output} --state {params.state} --log {log}"
+
+
 rule fetch:
     """Structures and targets from the configured source, and what had to be rejected."""
     input:
@@ -13,13 +30,13 @@ rule fetch:
     params:
         section=lambda w: as_json(
             {
-                "source": CONFIG.source,
+                "source": source_section(),
                 "structures": CONFIG.structures,
                 "targets": CONFIG.target_units(),
                 "families": sorted({family for task in CONFIG.tasks.values() for family in task.families}),
             }
         ),
-        content=lambda w, input: content_of(input.files),
+        content=lambda w, input: "" if CONFIG.source.name == "materials_project" else content_of(input.files),
         script=script("fetch.py"),
         code=code_of("fetch.py"),
         root=lambda wildcards: from_root("."),

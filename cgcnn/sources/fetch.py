@@ -12,7 +12,7 @@ import pyarrow as pa
 from cgcnn.errors import InputError
 from cgcnn.paths import expanded
 from cgcnn.perovskites import Verdict, family, sample
-from cgcnn.sources import Entry, collect, embedded, local
+from cgcnn.sources import Entry, collect, embedded, local, materials_project
 from cgcnn.tables import CHUNK
 
 EMBEDDED_FILE = Path("data/embedded/materials.parquet")
@@ -27,7 +27,7 @@ def fetch(
 
     Args:
         section: source, structures, targets (column: unit) and families (wanted by the tasks), as in config.yaml.
-        root: folder from which paths count.
+        root: folder from which paths count; a snapshot is looked for in the working directory, which is the run's.
         shown: wraps the entries while they are read, for a progress bar.
 
     Raises:
@@ -37,6 +37,9 @@ def fetch(
     if source["name"] == "embedded":
         path = root / EMBEDDED_FILE
         entries, about = embedded.read(path, list(units)), embedded.about(path)
+    elif source["name"] == "materials_project":
+        path = materials_project.SNAPSHOT_FILE
+        entries, about = materials_project.read(path, list(units)), embedded.about(path)
     else:
         paths = [root / expanded(path) for path in source["paths"]]
         entries = local.read(paths, source["columns"], list(units))
