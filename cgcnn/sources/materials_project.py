@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -217,7 +218,7 @@ class _Server:
             return [{name: str(doc[name]) if name in names[:2] else doc[name] for name in names} for doc in docs]
 
         for batch in self._shown(_batches(ids), "energies"):
-            for doc in self._kept(["labels", self._thermo_type, batch], lambda batch=batch: ask(batch)):
+            for doc in self._kept(["labels", self._thermo_type, batch], partial(ask, batch)):
                 key = doc["material_id"]
                 if doc["thermo_type"] != self._thermo_type or key not in batch or found.get(key, doc) != doc:
                     raise InputError(
@@ -250,7 +251,7 @@ class _Server:
             ]
 
         for batch in self._shown(_batches(sorted(ids)), "structures"):
-            docs = self._kept(["structures", batch], lambda batch=batch: ask(batch))
+            docs = self._kept(["structures", batch], partial(ask, batch))
             found |= {doc["material_id"]: doc for doc in docs}
         return found
 

@@ -49,7 +49,7 @@ class PoliteSession(requests.Session):
         self._free_at = 0.0
         self._answered = False
 
-    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:  # type: ignore[override]
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         retrying = tenacity.Retrying(
             stop=lambda state: state.attempt_number >= self._attempts(),
             wait=self._wait,

@@ -1,6 +1,6 @@
 """The Materials Project's own API server, emmet-api, on localhost.
 
-`python -m tests.materials_project.server PORT STEP` serves every STEP-th of the real materials of CGCNN_TEST_DATA, or of
+`python -m tests.materials_project.server PORT STEP` serves every STEP-th real material of CGCNN_TEST_DATA, or of
 the embedded set, by the summary and thermo routes over mongomock. Keys other than KEY are refused, as the gateway in
 front of the real server does.
 """
