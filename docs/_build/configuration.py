@@ -41,7 +41,7 @@ def rows(
 ) -> Iterator[str]:
     for key, leaf in found:
         example = example_of(key, values)
-        meaning = meanings.get(key) or meanings.get(example) or meanings.get(example.rpartition(".")[0], "")
+        meaning = meanings.get(key) or meanings.get(example) or meanings.get(example.rpartition(".")[0] if "<name>" in key else "", "")
         cells = (f"`{key}`", default(key, leaf, values), limits(schema, leaf), meaning.replace("<", "&lt;"))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
