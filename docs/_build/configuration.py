@@ -15,8 +15,8 @@ INTRODUCTION = """# Configuration
 
 Every key of `config.yaml`, written when this site is built: meaning and default from that file, limits from the schema
 that refuses what lies outside (`cgcnn/config.py`). A file of your own lies over it (`--configfile mine.yaml`,
-[presets](../howto/presets.md)) and needs only the keys that differ. `<name>` is a name that you choose. Units stand with
-the meaning; a key without a unit has none.
+[presets](../howto/presets.md)) and needs only the keys that differ. `<name>` is a name that you choose. Units
+stand with the meaning; a key without a unit has none.
 """
 HEADER = "\n| key | default | may be | meaning |\n|---|---|---|---|"
 
@@ -41,7 +41,8 @@ def rows(
 ) -> Iterator[str]:
     for key, leaf in found:
         example = example_of(key, values)
-        meaning = meanings.get(key) or meanings.get(example) or meanings.get(example.rpartition(".")[0], "")
+        entry = example.rpartition(".")[0] if "<name>" in key else ""
+        meaning = meanings.get(key) or meanings.get(example) or meanings.get(entry, "")
         cells = (f"`{key}`", default(key, leaf, values), limits(schema, leaf), meaning.replace("<", "&lt;"))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
