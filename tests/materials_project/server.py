@@ -38,10 +38,14 @@ class Cursor:
 
 
 class Collection:
-    """The awaitables of a Mongo collection that emmet-api uses, over mongomock."""
+    """The awaitables of a Mongo collection that emmet-api uses, over mongomock.
+
+    Structures are kept beside it and added to what it finds: mongomock copies every document at every question.
+    """
 
     def __init__(self, docs: list[dict[str, Any]]) -> None:
         self.collection = mongomock.MongoClient()["mp"]["collection"]
+        self.structures = {doc["material_id"]: doc.pop("structure") for doc in docs if "structure" in doc}
         self.collection.insert_many(docs)
 
     async def count_documents(self, criteria: Any, **_: Any) -> int:
@@ -51,7 +55,10 @@ class Collection:
         return self.collection.estimated_document_count()
 
     async def aggregate(self, pipeline: Any, **_: Any) -> Cursor:
-        return Cursor(list(self.collection.aggregate(pipeline)))
+        found = list(self.collection.aggregate(pipeline))
+        if any("structure" in stage.get("$project", {}) for stage in pipeline):
+            found = [{**doc, "structure": self.structures[doc["material_id"]]} for doc in found]
+        return Cursor(found)
 
 
 def materials(every: int) -> list[tuple[str, Structure, dict[str, float | None]]]:
