@@ -3,7 +3,7 @@ if CONFIG.source.name == "materials_project":
     rule snapshot:
         """The Materials Project as of now. Neither code nor date fetches it again, only another query."""
         output:
-            update(SNAPSHOT),  # stays where a fetch fails; the old one is kept beside the new one
+            update(SNAPSHOT),  # stays where a fetch fails
         log:
             "logs/snapshot.log",
         localrule: True

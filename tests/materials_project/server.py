@@ -80,7 +80,7 @@ def documents(every: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     for material_id, structure, labels in materials(every):
         composition = structure.composition
         common = {
-            "material_id": AlphaID(material_id, padlen=8).string,
+            "material_id": str(AlphaID(material_id, padlen=8)),
             "builder_meta": {"license": "BY-C"},
             "deprecated": False,
             "nsites": len(structure),
