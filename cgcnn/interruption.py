@@ -47,7 +47,7 @@ def children_stop_first() -> Iterator[None]:
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
-        children = psutil.Process().children(recursive=True)
+        children = [child for child in psutil.Process().children(recursive=True) if not _only_tidies_up(child)]
         for child in children:
             with suppress(psutil.NoSuchProcess):
                 child.terminate()
@@ -113,6 +113,14 @@ def _handled(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def _only_tidies_up(process: psutil.Process) -> bool:
+    """Whether this is a helper of joblib or multiprocessing, which ends after the others and heeds no signal."""
+    try:
+        return any("resource_tracker" in word for word in process.cmdline())
+    except psutil.Error:
+        return True
 
 
 def _die() -> None:

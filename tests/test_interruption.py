@@ -17,7 +17,7 @@ from safetensors import safe_open
 from cgcnn import tables
 from cgcnn.graph import NeighbourRule, crystal_graphs
 
-EPOCHS = 60
+EPOCHS = 300  # seconds, so that a signal comes in time even from a busy machine
 SECTION = {
     "task": {"kind": "regression", "unit": "eV/atom"},
     "conv": "gated",
@@ -135,8 +135,10 @@ def test_a_copy_waits_and_takes_what_the_first_has_done(
 ) -> None:
     first = Training(data, tmp_path, 1, every=0.5)
     until(first.epoch)
+    first.signal(signal.SIGSTOP)  # until the second is there
     second = Training(data, tmp_path, 1, every=0.5)
     until(lambda: any((tmp_path / "checkpoints").glob("c.waiting-*")))
+    first.signal(signal.SIGCONT)
     assert first.ends() == 0, first.said
     assert second.ends() == 0, second.said
     assert "Another copy of this job is at work" in second.said and "Another copy" not in first.said
@@ -147,6 +149,7 @@ def test_a_copy_waits_and_takes_what_the_first_has_done(
 def test_a_copy_goes_on_when_the_first_is_killed(data: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     first = Training(data, tmp_path, 1, every=0.5)
     until(first.epoch)
+    first.signal(signal.SIGSTOP)  # until the second is there
     second = Training(data, tmp_path, 1, every=0.5)
     until(lambda: any((tmp_path / "checkpoints").glob("c.waiting-*")))
     first.signal(signal.SIGKILL)
