@@ -37,7 +37,7 @@ def keys_of_file() -> Iterator[str]:
             yield from {f"{section}.<name>.{key}" for entry in value.values() for key in entry}
         elif isinstance(value, dict):
             for key, below in value.items():
-                names = below if key == "hindsight" else [""]
+                names = below if key in ("hindsight", "materials_project") else [""]
                 yield from (f"{section}.{key}.{name}".rstrip(".") for name in names)
         else:
             yield section

@@ -105,4 +105,4 @@ def test_a_chip_hides_its_model_everywhere(page: tuple["playwright.Page", list[s
 def test_a_telephone_need_not_scroll_sideways(page: tuple["playwright.Page", list[str]]) -> None:
     opened, _ = page
     opened.set_viewport_size({"width": 380, "height": 800})
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 380
+    opened.wait_for_function("document.documentElement.scrollWidth <= 380", timeout=60_000)  # figures follow in turn

@@ -219,7 +219,7 @@ def crystal_graphs(draw: st.DrawFn, images: bool) -> CrystalGraphs:
         neighbour=rng.integers(0, 6, degree.sum()).astype(np.uint16),
         distance=rng.uniform(1, 8, degree.sum()).astype(np.float32),
         multiplicity=multiplicity,
-        image=rng.integers(-3, 4, (multiplicity.sum(), 3)).astype(np.int8) if images else None,
+        image=rng.integers(-3, 4, (multiplicity.sum(), 3)).astype(np.int16) if images else None,
     )
 
 
