@@ -68,7 +68,10 @@ def put(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (put("splits", ["fromula"]), "splits.0: Input should be 'random', 'formula'"),
         (put("split.fractions", [0.6, 0.2, 0.1]), "fractions must add up to 1, these add up to 0.9"),
         (put("graphs.cutoff", 20), "graphs.cutoff: Input should be less than or equal to 8 (found 20)"),
-        (put("source.name", "embeded"), "source.name: Input should be 'embedded', 'local' or 'materials_project' (found 'embeded')"),
+        (
+            put("source.name", "embeded"),
+            "source.name: Input should be 'embedded', 'local' or 'materials_project' (found 'embeded')",
+        ),
         (put("source.name", "local"), "source: source local needs paths"),
         (put("source.paths", ["a.csv"]), "source: paths, columns and about belong to source local"),
         (put("tasks.family.positive", "garnet"), "families must hold the positive family"),
