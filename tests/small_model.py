@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from conftest import crystal
 from pymatgen.core import Lattice, Structure
 
 from cgcnn.checkpoint import save_models
@@ -15,6 +14,7 @@ from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.predict import predict_and_embed
 from cgcnn.pretrained import WEIGHTS
 from cgcnn.tensors import PackedGraphs
+from tests.crystals import crystal
 
 SITES = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
 A_SITES, B_SITES = ("Ca", "Sr", "Ba", "La"), ("Ti", "Zr", "Mn", "Fe", "Co")

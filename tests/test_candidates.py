@@ -1,13 +1,13 @@
 """Candidates: textbook factors, balanced charges, and cells near the real ones."""
 
 import pytest
-from conftest import cubic_perovskite
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Composition, Species
 
 from cgcnn.candidates import ANIONS, Fit, Ion, Perovskite, cations, perovskites, radius
 from cgcnn.errors import InputError
 from cgcnn.perovskites import classify
+from tests.crystals import cubic_perovskite
 
 ANY = Fit(most_tau=1e9, least_tolerance=0, most_tolerance=9, least_octahedral=0)
 OXIDES = {candidate.formula: candidate for candidate in perovskites(["O"])}

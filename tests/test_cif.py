@@ -7,7 +7,6 @@ import ase.io
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import TEXTBOOK, cubic_perovskite, low_symmetry, rock_salt
 from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
@@ -15,6 +14,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
 
 from cgcnn.cif import plain_crystal, plain_crystals, read_cif
+from tests.crystals import TEXTBOOK, cubic_perovskite, low_symmetry, rock_salt
 
 PLAIN = cubic_perovskite().to(fmt="cif")
 

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 from cgcnn import doctor
 from cgcnn.cluster import Site, answer, read_site
 from cgcnn.doctor import Finding, examine, report
 from cgcnn.errors import InputError
+from tests import ROOT
 
 
 def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
 from cgcnn.config import validate
 from cgcnn.errors import InputError
+from tests import ROOT
 
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 

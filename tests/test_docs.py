@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT
 
 from cgcnn.config import Config
+from tests import ROOT
 
 sys.path.insert(0, str(ROOT / "docs" / "_build"))
 import configuration

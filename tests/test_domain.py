@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import TEXTBOOK, crystal
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
@@ -16,6 +15,7 @@ from cgcnn.arrays import CrystalGraphs, concatenate
 from cgcnn.domain import Domain, load_domain, measure, save_domain
 from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule, crystal_graphs
+from tests.crystals import TEXTBOOK, crystal
 
 GRAPHS = crystal_graphs([crystal(structure) for structure in TEXTBOOK], NeighbourRule())
 

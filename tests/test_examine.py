@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from conftest import TEXTBOOK, crystal, rock_salt
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
@@ -13,6 +12,7 @@ from cgcnn.examine import REWRITINGS, element_map, evenly, invariance, pooled_an
 from cgcnn.explain import read, site_shares
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN, ModelSettings
+from tests.crystals import TEXTBOOK, crystal, rock_salt
 
 CPU = torch.device("cpu")
 CRYSTALS = [crystal(structure) for structure in TEXTBOOK[:3]]

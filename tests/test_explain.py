@@ -5,8 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import cubic_perovskite, low_symmetry
-from small_model import save_small_model
 from typer.testing import CliRunner
 
 from cgcnn.cli import app
@@ -16,6 +14,8 @@ from cgcnn.explain import explain, site_shares
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.predictor import Predictor
 from cgcnn.sources.structures import entries_of
+from tests.crystals import cubic_perovskite, low_symmetry
+from tests.small_model import save_small_model
 
 STRUCTURES = [cubic_perovskite(), low_symmetry()]
 

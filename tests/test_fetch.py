@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, cubic_perovskite, rock_salt
 from pymatgen.core import Lattice, Structure
 
 from cgcnn.errors import InputError
 from cgcnn.sources.fetch import fetch
+from tests import ROOT
+from tests.crystals import cubic_perovskite, rock_salt
 
 
 def lithium_niobate() -> Structure:

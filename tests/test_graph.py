@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import TEXTBOOK, argon_gas, crystal, cubic_perovskite, low_symmetry, rock_salt
 from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from cgcnn.arrays import CrystalGraphs, concatenate, offsets
 from cgcnn.graph import DISTANCE_GRID, NeighbourRule, crystal_graphs
+from tests.crystals import TEXTBOOK, argon_gas, crystal, cubic_perovskite, low_symmetry, rock_salt
 
 SHELLS, CUT = NeighbourRule(), NeighbourRule(ties="cut")
 

@@ -4,7 +4,8 @@ import ast
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+
+from tests import ROOT
 
 PACKAGE = sorted((ROOT / "cgcnn").rglob("*.py"))
 HEAVY = {"numpy", "torch", "pandas", "pyarrow", "pymatgen", "sklearn", "scipy", "plotly", "ase", "snakemake", "mp_api"}

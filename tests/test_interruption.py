@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from conftest import ROOT, crystal, cubic_perovskite, rock_salt
 from safetensors import safe_open
 
 from cgcnn import tables
 from cgcnn.graph import NeighbourRule, crystal_graphs
+from tests import ROOT
+from tests.crystals import crystal, cubic_perovskite, rock_salt
 
 EPOCHS = 300  # seconds, so that a signal comes in time even from a busy machine
 SECTION = {

@@ -11,13 +11,13 @@ import ase.io
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import TEXTBOOK
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import DummySpecies, Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, collect, local
+from tests.crystals import TEXTBOOK
 
 UNITS = {"energy": "eV/atom"}
 IDS = ["sto", "salt", "low"]

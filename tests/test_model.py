@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import TEXTBOOK, crystal, low_symmetry
 from pymatgen.core import Lattice, Structure
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.published import published_atom_features, published_model, published_names
 from cgcnn.tensors import Batch, PackedGraphs
+from tests.crystals import TEXTBOOK, crystal, low_symmetry
 
 PLAIN = {"none": conv.plain_none, "shared": conv.plain_shared, "gated": conv.plain_gated}
 

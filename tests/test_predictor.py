@@ -7,9 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import argon_gas, crystal, cubic_perovskite, low_symmetry, rock_salt
 from pymatgen.core import Structure
-from small_model import save_small_model, training_set
 from typer.testing import CliRunner
 
 from cgcnn import predictor as module
@@ -21,6 +19,8 @@ from cgcnn.predictor import COLUMNS, Predictor
 from cgcnn.pretrained import WEIGHTS, available, find
 from cgcnn.sources.structures import entries_of
 from cgcnn.tensors import PackedGraphs
+from tests.crystals import argon_gas, crystal, cubic_perovskite, low_symmetry, rock_salt
+from tests.small_model import save_small_model, training_set
 
 RUNNER = CliRunner()
 MIXED = [cubic_perovskite(), "bad", rock_salt(), low_symmetry(), argon_gas(), rock_salt()]

@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from conftest import ROOT
 
 from cgcnn.checkpoint import load_models
 from cgcnn.examples import load_graphs
@@ -23,6 +22,7 @@ from cgcnn.metrics import METRICS, evaluate
 from cgcnn.predict import predict
 from cgcnn.predictor import Predictor
 from cgcnn.tensors import PackedGraphs
+from tests import ROOT
 
 pytestmark = pytest.mark.xdist_group("published")
 TOLERANCE = 1e-5  # eV/atom, between machines

@@ -4,9 +4,9 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from test_report import HOSTILE, load_run
 
 from cgcnn.report.page import render
+from tests.test_report import HOSTILE, load_run
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser

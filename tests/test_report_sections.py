@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pymatgen.symmetry.groups import SpaceGroup
-from test_report import HOSTILE, Page, load_run, write_run
 from typer.testing import CliRunner
 
 from cgcnn.cli import app
@@ -20,6 +19,7 @@ from cgcnn.report.figures.learned import MOST_POINTS, shown
 from cgcnn.report.materials import MOST_SITES, Material, facts_of, for_viewer
 from cgcnn.report.results import Run, load
 from cgcnn.tables import write_json
+from tests.test_report import HOSTILE, Page, load_run, write_run
 
 
 @pytest.fixture(scope="module")

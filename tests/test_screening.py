@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import argon_gas, crystal, rock_salt
 from pymatgen.core import Lattice, Structure
-from small_model import SITES, save_small_model, training_set
 from typer.testing import CliRunner
 
 from cgcnn.cli import app
@@ -20,6 +18,8 @@ from cgcnn.report.screen import render
 from cgcnn.screening import Want, parse_want, run, screen
 from cgcnn.sources.structures import entries_of
 from cgcnn.training import TrainSettings
+from tests.crystals import argon_gas, crystal, rock_salt
+from tests.small_model import SITES, save_small_model, training_set
 
 
 @pytest.fixture(scope="module")

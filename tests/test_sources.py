@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT, TEXTBOOK
 from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
@@ -18,6 +17,8 @@ from pymatgen.core import Lattice, Structure
 from cgcnn import tables
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, collect, embedded, local, structure_of, symmetry
+from tests import ROOT
+from tests.crystals import TEXTBOOK
 
 UNITS = {"energy": "eV/atom"}
 PEROVSKITE, ROCK_SALT, LOW_SYMMETRY, ARGON = TEXTBOOK

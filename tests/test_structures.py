@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import ase.io
 import pandas as pd
 import pytest
-from conftest import cubic_perovskite, low_symmetry, rock_salt
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry
 from cgcnn.sources.structures import entries_of
+from tests.crystals import cubic_perovskite, low_symmetry, rock_salt
 
 THREE = [cubic_perovskite(), rock_salt(), low_symmetry()]
 

@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from conftest import TEXTBOOK, crystal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from cgcnn.arrays import Crystal, CrystalGraphs, offsets
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.orbits import merge_equal_sites
 from cgcnn.tensors import PackedGraphs
+from tests.crystals import TEXTBOOK, crystal
 
 CRYSTALS = [crystal(structure) for structure in TEXTBOOK]
 GRAPHS = crystal_graphs(CRYSTALS, NeighbourRule())

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import crystal, cubic_perovskite, rock_salt
 
 from cgcnn.checkpoint import Checkpoint
 from cgcnn.elements import feature_table
@@ -14,6 +13,7 @@ from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import ModelSettings
 from cgcnn.tensors import PackedGraphs
 from cgcnn.training import Example, TrainSettings, TrainState, evaluate, new_model, one_cycle, train
+from tests.crystals import crystal, cubic_perovskite, rock_salt
 
 QUICK = TrainSettings(epochs=6, batch_size=8, lr=0.01, weight_decay=0.01, loss="mse", gradient_clip=10.0, patience=6)
 SHAPE = ModelSettings("gated", "regression", atom_dim=8, n_conv=2, hidden_dim=8, n_hidden=2)

@@ -1,6 +1,6 @@
 """A mock course: a dozen students hand in notebook 1, among them broken and malicious ones.
 
-python tests/homework/mock_course.py FOLDER      # then: make grade SUBMISSIONS=FOLDER
+python -m tests.homework.mock_course FOLDER      # then: make grade SUBMISSIONS=FOLDER
 """
 
 import sys

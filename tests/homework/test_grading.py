@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import mock_course
 import nbformat
 import pandas as pd
 import pytest
@@ -12,6 +11,7 @@ from cgcnn.errors import InputError
 from homework.build import NOTEBOOKS
 from homework.grading.grade import Limits, grade
 from homework.grading.inspect import readable, tampers
+from tests.homework import mock_course
 
 RUN = ("ada-right", "cy-squares", "jo-crashes", "kim-deletes", "finn-hides-it", "ned-garbage", "mia-own-checks")
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import small_model
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
@@ -13,6 +12,7 @@ from cgcnn.errors import InputError
 from homework import checks
 from homework import course as course_module
 from homework.build import NOTEBOOKS, build, masters, publish, source_notebook
+from tests.homework import small_model
 
 NAMES = [master.stem for master in masters()]
 

@@ -3,13 +3,10 @@
 import warnings
 
 import pytest
-import zoo_convolutions
-import zoo_graphs
-import zoo_materials
-import zoo_training
-from zoo import RIGHT, WRONG, Specimen
 
 from homework import checks, hidden
+from tests.homework import zoo_convolutions, zoo_graphs, zoo_materials, zoo_training
+from tests.homework.zoo import RIGHT, WRONG, Specimen
 
 assert zoo_graphs and zoo_convolutions and zoo_training and zoo_materials  # they fill the zoo
 QUESTIONS = sorted(set(checks.__all__) - {"Wrong"})

@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 from pymatgen.core import Lattice, Structure
-from zoo import right, wrong
+
+from tests.homework.zoo import right, wrong
 
 
 def search(lattice, frac, cutoff, reach=8, keep=lambda i, j: True, itself=False, squared=False):

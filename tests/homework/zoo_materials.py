@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pandas as pd
 from pymatgen.core import Composition, Lattice, Structure
-from zoo import right, wrong
 
 from cgcnn.graph import NeighbourRule
 from cgcnn.model import ModelSettings
 from cgcnn.training import TrainSettings
+from tests.homework.zoo import right, wrong
 
 
 @right("formation_energy")

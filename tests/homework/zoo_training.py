@@ -4,7 +4,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, nll_loss
-from zoo import right, wrong
+
+from tests.homework.zoo import right, wrong
 
 
 @right("nll")

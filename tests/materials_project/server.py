@@ -23,8 +23,8 @@ from starlette.responses import JSONResponse
 
 from cgcnn.cif import read_cif
 from cgcnn.sources import structure_of
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 KEY = "k" * 32
 DB_VERSION = "2026.04.13"
 

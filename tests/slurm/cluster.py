@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 PARTS = ("Snakefile", "config.yaml", "rules", "scripts", "cgcnn", "presets", "profiles", "slurm-a100", "data/embedded")
 LONG = "tests/slurm/long.yaml"
 INPUTS = ("data/graphs/0.parquet", "data/splits/formula/energy.parquet")  # of the long training

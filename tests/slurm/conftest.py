@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from .cluster import Project
+from tests.slurm.cluster import Project
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from .cluster import INPUTS, LONG, METRICS, WEIGHTS, Job, Project, jobs, training_job, wait_for
+from tests.slurm.cluster import INPUTS, LONG, METRICS, WEIGHTS, Job, Project, jobs, training_job, wait_for
 
 ARGUMENTS = (WEIGHTS, "--configfile", LONG)
 LONGEST = 1500.0  # seconds for one fault, on a slow machine

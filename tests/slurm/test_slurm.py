@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from .cluster import Project, jobs, most_at_once
-from .faults import evaluated, prepared, strike
+from tests.slurm.cluster import Project, jobs, most_at_once
+from tests.slurm.faults import evaluated, prepared, strike
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from workflow.conftest import Project
+from tests.workflow.project import Project, copy_of_project
 
 # One process runs them all: they share one finished run.
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("workflow")]
@@ -158,8 +158,6 @@ def test_a_configuration_mistake_is_two_lines(smoke: Project) -> None:
 
 def test_same_settings_give_the_same_bytes(smoke: Project, tmp_path: Path) -> None:
     """Everything once more, elsewhere: every output is equal, byte for byte."""
-    from workflow.conftest import copy_of_project
-
     again = Project(copy_of_project(tmp_path / "again"), smoke.arguments)
     done = again.snakemake()
     assert done.returncode == 0, done.stdout + done.stderr

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
-from workflow.conftest import PARTS, Project
+from tests import ROOT
+from tests.workflow.project import PARTS, Project
 
 pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("versions")]
 
