@@ -8,8 +8,10 @@ A master marks its cells in short: `exercise="name"`, `check="name" points=3`, `
 """
 
 import logging
+import os
 import re
 import shutil
+import sys
 import tomllib
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -85,6 +87,7 @@ def course_url() -> str:
 
 def api(course: Path, **sections: dict[str, object]) -> NbGraderAPI:
     """nbgrader for the course in this folder, quiet unless something is wrong."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it calls alembic by name
     config = Config({name: Config(section) for name, section in sections.items()})
     config.CourseDirectory.root = str(course)
     config.CourseDirectory.db_url = f"sqlite:///{course}/gradebook.db"

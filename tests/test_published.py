@@ -24,7 +24,6 @@ from cgcnn.predictor import Predictor
 from cgcnn.tensors import PackedGraphs
 from tests import ROOT
 
-pytestmark = pytest.mark.xdist_group("published")
 TOLERANCE = 1e-5  # eV/atom, between machines
 
 

@@ -41,12 +41,21 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["playwright
         browser.close()
 
 
+def until(opened: "playwright.Page", condition: str, argument: object = None) -> None:
+    """Wait for a condition. Playwright's own waiting needs eval in the page, which the page forbids."""
+    for _ in range(600):
+        if opened.evaluate(condition, argument):
+            return
+        opened.wait_for_timeout(100)
+    pytest.fail(f"after a minute still not true: {condition}")
+
+
 def test_every_figure_is_drawn_as_it_comes_into_view(page: tuple["playwright.Page", list[str]]) -> None:
     opened, complaints = page
     plots = opened.locator(".plot")
     for number in range(plots.count()):
         plots.nth(number).scroll_into_view_if_needed()
-        opened.wait_for_function("n => document.querySelectorAll('.plot')[n].data", arg=number)
+        until(opened, "n => Boolean(document.querySelectorAll('.plot')[n].data)", number)
     assert plots.count() > 30
     titles = opened.locator(".modebar-btn").evaluate_all("all => [...new Set(all.map(each => each.dataset.title))]")
     assert set(titles) == {"Download plot as a PNG", "Zoom", "Pan", "Reset axes"}  # none that sends data away
@@ -57,6 +66,7 @@ def test_pointing_shows_a_material_and_a_click_opens_its_structure(page: tuple["
     opened, complaints = page
     plot = opened.locator("#energy-formula-parity-gated")
     plot.scroll_into_view_if_needed()
+    until(opened, "Boolean(document.getElementById('energy-formula-parity-gated').data)")
     place = "([name, k]) => { const p = document.getElementById(name); return p.data.findIndex((t) => t.customdata) }"
     curve = opened.evaluate(place, ["energy-formula-parity-gated", 0])
     row = opened.evaluate(
@@ -77,7 +87,7 @@ def test_pointing_shows_a_material_and_a_click_opens_its_structure(page: tuple["
     )
     viewer = opened.locator("#viewer")
     assert viewer.is_visible() and opened.locator("#viewer-title").text_content() == HOSTILE
-    opened.wait_for_function("document.querySelector('#viewer-plot canvas')")
+    until(opened, "Boolean(document.querySelector('#viewer-plot canvas'))")
     meshes = "document.getElementById('viewer-plot').data.filter((trace) => trace.type === 'mesh3d')[0]"
     labels = opened.evaluate(f"[...new Set({meshes}.text)]")
     assert len(labels) == 3 and any("Ti, adds -0.4" in label for label in labels)  # by what the sites add to the energy
@@ -105,4 +115,4 @@ def test_a_chip_hides_its_model_everywhere(page: tuple["playwright.Page", list[s
 def test_a_telephone_need_not_scroll_sideways(page: tuple["playwright.Page", list[str]]) -> None:
     opened, _ = page
     opened.set_viewport_size({"width": 380, "height": 800})
-    opened.wait_for_function("document.documentElement.scrollWidth <= 380", timeout=60_000)  # figures follow in turn
+    until(opened, "document.documentElement.scrollWidth <= 380")  # figures follow in turn

@@ -8,7 +8,7 @@ import pytest
 from tests.slurm.cluster import Project, jobs, most_at_once
 from tests.slurm.faults import evaluated, prepared, strike
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 
 
 def test_each_job_runs_where_it_belongs(smoke_on_slurm: Project) -> None:
@@ -23,6 +23,7 @@ def test_each_job_runs_where_it_belongs(smoke_on_slurm: Project) -> None:
         "train": [on_gpu] * 6,
         "predict": [on_cpu] * 2,
         "baselines": [on_cpu] * 2,
+        "examine": [on_cpu] * 2,
     }
 
 
@@ -53,7 +54,7 @@ def test_the_doctor_comes_to_the_gpu(slurm: None, tmp_path: Path) -> None:
     """up.sh's GPU does not exist, which is what he must find, inside a GPU job; told to do without, he is content."""
     project = Project(tmp_path)
     assert project.on_slurm("doctor").wait(600) != 0
-    assert "Wrong: GPU." in project.printed() and "nvidia-smi finds no driver on this node" in project.printed()
+    assert "Wrong: GPU." in project.printed()
     assert [(job.rule, job.partition, job.gpus) for job in jobs(project)] == [("rule_doctor", "gpu", 1)]
     (project.folder / "cpu.yaml").write_text("execution: {device: cpu}\n")
     assert project.on_slurm("doctor", "--configfile", "cpu.yaml").wait(600) == 0, project.printed()

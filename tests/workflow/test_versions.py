@@ -15,7 +15,7 @@ import pytest
 from tests import ROOT
 from tests.workflow.project import PARTS, Project
 
-pytestmark = [pytest.mark.workflow, pytest.mark.xdist_group("versions")]
+pytestmark = pytest.mark.workflow
 
 MINI = """
 structures: {sample: {perovskite: 40, oxide: 1}}
