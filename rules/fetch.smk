@@ -36,7 +36,8 @@ rule fetch:
                 "families": sorted({family for task in CONFIG.tasks.values() for family in task.families}),
             }
         ),
-        content=lambda w, input: "" if CONFIG.source.name == "materials_project" else content_of(input.files),
+        # Not of `input`: Snakemake does not keep what depends on it, so that a change would not be seen.
+        content=lambda w: "" if CONFIG.source.name == "materials_project" else content_of(source_files(w)),
         script=script("fetch.py"),
         code=code_of("fetch.py"),
         root=lambda wildcards: from_root("."),
