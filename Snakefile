@@ -13,6 +13,7 @@ include: "rules/report.smk"
 include: "rules/doctor.smk"
 include: "rules/screen.smk"
 include: "rules/study.smk"
+include: "rules/limits.smk"
 
 
 rule all:

@@ -128,6 +128,8 @@ class Model(Section):
     n_conv: NonNegativeInt
     hidden_dim: PositiveInt
     n_hidden: NonNegativeInt
+    pool: Literal["mean", "sum", "attention"]
+    element_reference: bool
 
 
 class Train(Section):
@@ -139,6 +141,7 @@ class Train(Section):
     loss: Literal["mse", "huber"]
     gradient_clip: PositiveFloat
     patience: PositiveInt
+    distance_noise: NonNegativeFloat
 
 
 class Variant(Section):
@@ -187,6 +190,14 @@ class Screen(Section):
     hindsight: Hindsight
 
 
+class Limits(Section):
+    task: Name
+    split: str
+    variant: Name
+    structures: PositiveInt
+    seed: Seed
+
+
 class Execution(Section):
     device: Literal["auto", "cpu", "cuda"]
     workers: PositiveInt
@@ -212,6 +223,7 @@ class Config(Section):
     report: Report
     screen: Screen
     study: Study
+    limits: Limits
     execution: Execution
 
     @model_validator(mode="after")

@@ -80,7 +80,7 @@ def run_trial(
     packed = PackedGraphs(graphs)
     models = {}
     for seed in seeds:
-        model = new_model(shape, torch.tensor(feature_table()), data, seed)
+        model = new_model(shape, torch.tensor(feature_table()), data, seed, packed)
         state = train(model, packed, data, settings, seed)
         models[seed] = model
         error = state.history[state.best_epoch - 1]["validation_error"]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softplus
 
 from cgcnn.conv import CONVOLUTIONS
+from cgcnn.pool import POOLS
 from cgcnn.tensors import Batch
 
 GAUSSIAN_STEP = 0.2  # Å, also the width sigma
@@ -27,6 +28,8 @@ class ModelSettings:
     n_conv: int = 3
     hidden_dim: int = 128
     n_hidden: int = 2
+    pool: str = "mean"  # mean, sum or attention
+    element_reference: bool = False  # a regression learns what a linear model of the composition leaves (reference.py)
 
     def as_dict(self) -> dict[str, str | int]:
         """For a model card."""
@@ -45,6 +48,7 @@ class CGCNN(nn.Module):
     gaussian_centres: Tensor  # (41,) Å
     target_mean: Tensor  # in the target's unit, fitted on the training split, as is target_std
     target_std: Tensor
+    element_reference: Tensor  # (101,) scaled as the target is; only where the settings ask for it
 
     def __init__(self, settings: ModelSettings, atom_features: Tensor) -> None:
         super().__init__()
@@ -59,13 +63,16 @@ class CGCNN(nn.Module):
         sizes = [width] + settings.n_hidden * [hidden]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.head = nn.Linear(sizes[-1], 1 if settings.kind == "regression" else 2)
+        self.pool = POOLS[settings.pool](width)
+        if settings.element_reference:
+            self.register_buffer("element_reference", torch.zeros(len(atom_features)))
 
     def forward(self, batch: Batch) -> Tensor:
         """Scaled target (C,) of a regression, or log probabilities (C, 2) of a classification."""
         return self.read_out(self.pooled(batch))
 
     def pooled(self, batch: Batch) -> Tensor:
-        """Mean of v_i over the sites of each crystal, (C, F)."""
+        """Mean of `site_features` over the sites of each crystal, (C, F)."""
         v = self.site_features(batch)  # (N, F)
         total = v.new_zeros(len(batch.n_sites), v.shape[1])  # (C, F)
         total = total.index_add(0, batch.crystal, v * batch.site_multiplicity)
@@ -73,18 +80,27 @@ class CGCNN(nn.Module):
 
     def read_out(self, pooled: Tensor) -> Tensor:
         """From pooled features (C, F) to the output of `forward`."""
+        reference: Tensor | float = 0.0
+        if self.settings.element_reference:
+            pooled, reference = pooled[:, :-1], pooled[:, -1:]
         x = softplus(pooled)  # (C, F), v_c
         for layer in self.hidden:
             x = softplus(layer(x))  # (C, hidden)
-        x = self.head(x)  # (C, 1) or (C, 2)
+        x = self.head(x) + reference  # (C, 1) or (C, 2)
         return x.squeeze(1) if self.settings.kind == "regression" else log_softmax(x, dim=1)
 
     def site_features(self, batch: Batch) -> Tensor:
-        """v_i (N, F) after the last convolution."""
+        """v_i (N, F) after the last convolution, as the pool weighs them.
+
+        With an element reference there is one more column, that of each site's element.
+        """
         u = self.expand(batch.distance)  # (D, 41)
         v = self.embedding(self.atom_features).index_select(0, batch.atomic_number)  # (N, F), one product an element
         for conv in self.convs:
             v = conv(v, u, batch)
+        v = self.pool(v, batch)
+        if self.settings.element_reference:
+            v = torch.cat([v, self.element_reference[batch.atomic_number].unsqueeze(1)], dim=1)  # (N, F + 1)
         return v
 
     def expand(self, distance: Tensor) -> Tensor:

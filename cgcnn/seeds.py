@@ -36,7 +36,7 @@ def train_seeds(
 
     def train_one(seed: int, checkpoint: Checkpoint, row: int) -> tuple[CGCNN, TrainState]:
         torch.set_num_threads(1)  # the arrays are small: a second thread mostly waits, and moves the last bits
-        net, found = new_model(shape, torch.tensor(feature_table()), data, seed), checkpoint.load()
+        net, found = new_model(shape, torch.tensor(feature_table()), data, seed, graphs), checkpoint.load()
         with (
             saving_on_signals(checkpoint.write),
             stage.progress(None, f"{label}, seed {seed}", settings.epochs, row) as bar,

@@ -16,7 +16,8 @@ from torch.nn.functional import huber_loss, mse_loss, nll_loss
 from cgcnn.errors import InputError
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.optimizer import AdamW
-from cgcnn.tensors import PackedGraphs
+from cgcnn.reference import fit_reference, mean_of_elements
+from cgcnn.tensors import Batch, PackedGraphs
 
 _ONE_CYCLE_WARM_UP = 0.3  # share of the steps in which the rate rises
 _ONE_CYCLE_START = 1 / 25  # of the peak rate
@@ -35,6 +36,7 @@ class TrainSettings:
     loss: str = "mse"  # mse or huber, on scaled targets; a classification always has nll
     gradient_clip: float = 10.0  # largest norm of the gradient
     patience: int = 50  # epochs without a better validation score before it stops
+    distance_noise: float = 0.0  # Å, deviation of what is added to the distances of each batch, as if sites had moved
 
 
 @dataclass(frozen=True)
@@ -59,15 +61,26 @@ class TrainState:
     tensors: dict[str, Tensor] = field(default_factory=dict)  # model.*, best.*, optimizer.*
 
 
-def new_model(settings: ModelSettings, atom_features: Tensor, data: Example, seed: int) -> CGCNN:
-    """A fresh network with weights drawn from `seed`, its target scale fitted on the training split alone."""
+def new_model(
+    settings: ModelSettings, atom_features: Tensor, data: Example, seed: int, graphs: PackedGraphs | None = None
+) -> CGCNN:
+    """A fresh network with weights drawn from `seed`, its target scale fitted on the training split alone.
+
+    `graphs` are those that `data` speaks of; only an element reference needs them.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = CGCNN(settings, atom_features)
     if settings.kind == "regression":
         known = data.target[data.train]
         model.target_mean.copy_(known.mean())
+        if settings.element_reference:
+            assert graphs is not None
+            reference = fit_reference(graphs, data.train, known - known.mean())
+            known = known - mean_of_elements(reference, graphs, data.train)
         model.target_std.copy_(known.std().clamp(min=1e-6) if len(known) > 1 else torch.ones(()))
+        if settings.element_reference:
+            model.element_reference.copy_(reference / model.target_std)
     return model.to(data.target.device)
 
 
@@ -111,6 +124,8 @@ def train(
         for number, batch in enumerate(graphs.batches(order, n_batches)):
             step = state.epoch * n_batches + number
             lr = one_cycle(step, settings.epochs * n_batches, settings.lr)
+            if settings.distance_noise:
+                batch = replace(batch, distance=batch.distance + settings.distance_noise * _noise(batch, seed, step))
             loss = loss_function(model(batch), targets[number])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
@@ -177,6 +192,12 @@ def _order(train: Tensor, seed: int, epoch: int) -> Tensor:
     """The training crystals in the order of one epoch."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return train[torch.randperm(len(train), generator=generator).to(train.device)]
+
+
+def _noise(batch: Batch, seed: int, step: int) -> Tensor:
+    """Normally distributed numbers (D,) for one step, the same ones when a training is taken up again."""
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+    return torch.randn(len(batch.distance), generator=generator).to(batch.distance)
 
 
 def _loss(model: CGCNN, settings: TrainSettings) -> Callable[[Tensor, Tensor], Tensor]:

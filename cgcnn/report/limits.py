@@ -1,0 +1,110 @@
+"""The page of the limits: an experiment a section, each with its figure and what it says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from cgcnn.report.figures.base import axis_title, empty, escape, plain
+from cgcnn.report.page import document
+from cgcnn.report.sections import figure_view
+from cgcnn.report.words import is_surrogate, label_note
+
+_COLOURS = {"cut": "#D55E00", "shells": "#0072B2"}
+_FLOOR = 1e-8  # what a logarithmic axis shows in place of 0
+
+
+def render(found: Mapping[str, Any], about: Mapping[str, object]) -> str:
+    """One HTML page of what `scripts/limits.py` found."""
+    unit, note = found["unit"], label_note(about, "regression")
+    figures = {
+        "ties": _ties(found["ties"], unit, note),
+        "reach": _reach(found["reach"]),
+        "strain": _strain(found["strain"], unit, note),
+        "displacement": _displacement(found["displacement"], unit, note),
+        "unrelaxed": _unrelaxed(found["unrelaxed"], unit, note),
+    }
+    return document(
+        "limits.html",
+        ("page.js",),
+        title=f"Where {found['model']} ends",
+        legend=[],
+        banner=str(about.get("label_method", "")) if is_surrogate(about) else "",
+        found=found,
+        figures={name: figure_view(name, _CAPTIONS[name], figure) for name, figure in figures.items()},
+    )
+
+
+_CAPTIONS = {
+    "ties": "Change of the prediction when nothing physical changes",
+    "reach": "Change of a site's features when the element of one site changes",
+    "strain": "Prediction against an equal strain of all lattice vectors",
+    "displacement": "Prediction while one site moves",
+    "unrelaxed": "Error on test structures whose sites were moved",
+}
+
+
+def _ties(ties: Mapping[str, Mapping[str, list[float]]], unit: str, note: str) -> go.Figure:
+    figure = empty("", axis_title("|change of the prediction|", unit, note))
+    for rule, changes in ties.items():
+        for how, values in changes.items():
+            figure.add_box(
+                x=[how] * len(values),
+                y=plain(np.maximum(values, _FLOOR)),
+                name=rule,
+                boxpoints="all",
+                marker={"color": _COLOURS[rule], "size": 3},
+                offsetgroup=rule,
+                showlegend=how == "rattle",
+            )
+    figure.update_yaxes(type="log", exponentformat="power", dtick=2)
+    figure.update_layout(boxmode="group", showlegend=True, legend={"orientation": "h", "y": 1.12})
+    return figure
+
+
+def _reach(reach: Mapping[str, Any]) -> go.Figure:
+    figure = empty("distance from the changed site (Å)", "norm of the change")
+    figure.add_scatter(
+        x=plain(reach["distance"]), y=plain(reach["change"]), mode="markers", marker={"color": "#0072B2"}
+    )
+    figure.add_vline(
+        x=reach["bound"], line={"dash": "dot", "color": "#8b939b"}, annotation_text="layers × longest edge"
+    )
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    return figure
+
+
+def _strain(strain: Mapping[str, Any], unit: str, note: str) -> go.Figure:
+    figure = empty(
+        "strain of each lattice vector (%)", axis_title("prediction, less that of the relaxed cell", unit, note)
+    )
+    for name, curve in zip(strain["ids"], strain["curves"], strict=True):
+        figure.add_scatter(
+            x=plain(100 * np.array(strain["strains"])),
+            y=plain(np.array(curve) - curve[len(curve) // 2]),
+            mode="lines",
+            line={"width": 1},
+            opacity=0.6,
+            hovertemplate=f"{escape(name)}<br>%{{x:.1f}} %: %{{y:.3f}}<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"dash": "dot", "color": "#8b939b"})
+    return figure
+
+
+def _displacement(displacement: Mapping[str, Any], unit: str, note: str) -> go.Figure:
+    figure = empty("displacement (Å)", axis_title("prediction", unit, note))
+    for rule, curve in displacement["curves"].items():
+        colour = {"color": _COLOURS[rule]}
+        figure.add_scatter(x=plain(displacement["steps"]), y=plain(curve), mode="lines", name=rule, line=colour)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
+    return figure
+
+
+def _unrelaxed(unrelaxed: Mapping[str, list[float]], unit: str, note: str) -> go.Figure:
+    figure = empty("deviation of the displacements (Å)", axis_title("test MAE of the ensemble", unit, note))
+    figure.add_scatter(
+        x=unrelaxed["sigmas"], y=plain(unrelaxed["errors"]), mode="lines+markers", line={"color": "#0072B2"}
+    )
+    figure.update_yaxes(rangemode="tozero")
+    return figure

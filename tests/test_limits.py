@@ -1,0 +1,96 @@
+"""The experiments on the limits find what is known of small cases, and the page says it."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from conftest import crystal, cubic_perovskite
+from pymatgen.analysis.structure_matcher import StructureMatcher
+
+from cgcnn.elements import feature_table
+from cgcnn.graph import NeighbourRule
+from cgcnn.limits import data, geometry, periodicity
+from cgcnn.limits.asking import ask
+from cgcnn.limits.experiments import run_all
+from cgcnn.model import CGCNN, ModelSettings
+from cgcnn.report.limits import render
+
+CUBIC = [crystal(cubic_perovskite(3.8 + 0.05 * k)) for k in range(4)]
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[int, CGCNN]:
+    torch.manual_seed(0)
+    settings = ModelSettings("gated", "regression", atom_dim=16, n_conv=2, hidden_dim=16)
+    return {seed: CGCNN(settings, torch.tensor(feature_table())).eval() for seed in range(2)}
+
+
+def test_whole_shells_do_not_hang_on_the_cell(models: dict[int, CGCNN]) -> None:
+    """The twelfth neighbour of four of five sites of a cubic perovskite is inside a shell: the cut must choose."""
+    found = periodicity.tie_changes(models, CUBIC, seed=0)
+    worst = {rule: max(float(values.max()) for values in changes.values()) for rule, changes in found.items()}
+    assert worst["shells"] < 1e-5 < worst["cut"]
+
+
+def test_nothing_changes_beyond_the_reach(models: dict[int, CGCNN]) -> None:
+    distance, change, bound = periodicity.receptive_field(models[0], CUBIC[0], NeighbourRule())
+    assert distance[0] == 0 and change[0] > 0 and len(distance) == 50
+    assert 0 < distance[change > 0].max() <= bound + 1e-4 < distance.max()
+    none = CGCNN(ModelSettings("none", "regression", 16, 2, 16), torch.tensor(feature_table())).eval()
+    assert np.flatnonzero(periodicity.receptive_field(none, CUBIC[0], NeighbourRule())[1]).tolist() == [0]
+
+
+def test_twins_are_different_crystals_and_one_to_the_network(models: dict[int, CGCNN]) -> None:
+    for pair in geometry.twins():
+        assert not StructureMatcher().fit(pair.first, pair.second)
+        assert pair.first.density == pytest.approx(pair.second.density)
+    *ideal, real = geometry.twin_differences(models)
+    for pair in ideal:
+        assert max(pair["shells of 0.1 Å"], pair["shells of 0.001 Å"]) < 1e-6
+    assert real["shells of 0.001 Å"] < 1e-6 < real["shells of 0.1 Å"]  # the thick shell holds the 13th neighbour
+
+
+def test_curves_begin_at_the_crystal_itself(models: dict[int, CGCNN]) -> None:
+    rule = NeighbourRule()
+    curves = geometry.strain_curves(models, CUBIC, rule)
+    assert curves.shape == (4, 25)
+    moved = geometry.displacement_curves(models, CUBIC[0])
+    assert moved["shells"][0] == pytest.approx(curves[0, 12], abs=1e-6)
+    assert geometry.largest_jump(np.linspace(0, 1, 11)) == pytest.approx(1)
+    assert geometry.largest_jump(np.array([0, 1, 2, 12, 13.0])) == pytest.approx(10)
+
+
+def test_floor_of_the_composition() -> None:
+    shared, floor = data.composition_floor(["A", "A", "B", "A", "C"], np.array([0.0, 1.0, 9.0, 5.0, 7.0]))
+    assert shared == 3 and floor == pytest.approx((1 + 0 + 4) / 3)
+    assert data.composition_floor(["A", "B"], np.array([1.0, 2.0])) == (0, 0.0)
+
+
+def test_rattling_changes_the_error(models: dict[int, CGCNN]) -> None:
+    target = ask(models, CUBIC, NeighbourRule())
+    errors = data.unrelaxed_errors(models, CUBIC, target, NeighbourRule(), seed=0)
+    assert errors[0] == 0 and errors[-1] > errors[0]
+
+
+def test_page(models: dict[int, CGCNN]) -> None:
+
+    ids = ["a", "b", "c", "d"]
+    structures = pa.table(
+        {
+            "material_id": ids,
+            "formula": ["SrTiO3"] * 4,
+            "lattice": pa.array([c.lattice.ravel().tolist() for c in CUBIC], pa.list_(pa.float64(), 9)),
+            "atomic_numbers": pa.array([c.atomic_numbers.tolist() for c in CUBIC], pa.list_(pa.uint8())),
+            "frac_coords": [c.frac_coords.ravel().tolist() for c in CUBIC],
+        }
+    )
+    split = pa.table({"material_id": ids, "subset": ["train", "test", "test", "test"], "target": [0.0, 1.0, 2.0, 3.0]})
+    rule = {"cutoff": 8.0, "max_neighbours": 12, "ties": "shells", "tie_tolerance": 0.1}
+    card = {"name": "energy/x", "task": {"kind": "regression", "unit": "eV/atom"}, "neighbours": rule}
+    found = json.loads(json.dumps(run_all(models, card, structures, split, 2, 0), allow_nan=False))
+    assert found["n_test"] == 2 and found["strain"]["ids"] == ["b", "c"] and found["polymorphs"]["n"] == 4
+    page = render(found, {})
+    assert all(f'id="{name}-data"' in page for name in ("ties", "reach", "strain", "displacement", "unrelaxed"))
+    assert "not DFT" not in page and "not DFT" in render(found, {"source": "embedded", "label_method": "surrogate"})
