@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from conftest import crystal, cubic_perovskite
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from cgcnn.elements import feature_table
@@ -16,6 +15,7 @@ from cgcnn.limits.asking import ask
 from cgcnn.limits.experiments import run_all
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.report.limits import render
+from tests.crystals import crystal, cubic_perovskite
 
 CUBIC = [crystal(cubic_perovskite(3.8 + 0.05 * k)) for k in range(4)]
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import TEXTBOOK, crystal, cubic_perovskite, rock_salt
 from sklearn.linear_model import Ridge
 
 from cgcnn.baselines import element_fractions
@@ -17,6 +16,7 @@ from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.reference import fit_reference, mean_of_elements
 from cgcnn.tensors import PackedGraphs
 from cgcnn.training import Example, TrainSettings, TrainState, new_model, train
+from tests.crystals import TEXTBOOK, crystal, cubic_perovskite, rock_salt
 
 SMALL = ModelSettings("gated", "regression", atom_dim=8, n_conv=2, hidden_dim=8)
 VARIANTS = [replace(SMALL, pool=pool) for pool in ("mean", "sum", "attention")]

@@ -35,9 +35,9 @@ def twins(bond: float = _CDTE) -> list[Twins]:
     """
     cubic, a = Lattice.cubic(_MG * np.sqrt(2)), bond * 4 / np.sqrt(3)
     hexagonal = Lattice.hexagonal(_MG, _MG * np.sqrt(8 / 3))
-    fcc = Structure(cubic, ["Mg"] * 4, [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    fcc = Structure(cubic, ["Mg"] * 4, [[0.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]])
     hcp = Structure(hexagonal, ["Mg"] * 2, [[1 / 3, 2 / 3, 1 / 4], [2 / 3, 1 / 3, 3 / 4]])
-    zincblende = Structure.from_spacegroup("F-43m", Lattice.cubic(a), ["Cd", "Te"], [[0, 0, 0], [0.25] * 3])
+    zincblende = Structure.from_spacegroup("F-43m", Lattice.cubic(a), ["Cd", "Te"], [[0, 0, 0], [0.25, 0.25, 0.25]])
     layers = Lattice.hexagonal(a / np.sqrt(2), a / np.sqrt(2) * np.sqrt(8 / 3))
     sites = [[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0.5], [1 / 3, 2 / 3, 3 / 8], [2 / 3, 1 / 3, 7 / 8]]
     wurtzite = Structure(layers, ["Cd", "Cd", "Te", "Te"], sites)
