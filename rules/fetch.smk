@@ -6,6 +6,7 @@ if CONFIG.source.name == "materials_project":
             update(SNAPSHOT),  # stays where a fetch fails
         log:
             "logs/snapshot.log",
+        retries: 0  # it retries by itself, and a refused key stays refused
         localrule: True
         params:
             query=lambda w: as_json(CONFIG.source.materials_project),

@@ -9,9 +9,11 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -188,22 +190,29 @@ class _Server:
             )
 
     def ids(self, criteria: dict[str, Any]) -> dict[str, str]:
-        """Id and reduced formula of all that meet `criteria`, the whole list proven by the server's count."""
+        """Id and reduced formula of all that meet `criteria`. The session proves by the server's count every page."""
 
-        def ask() -> list[list[str]]:
+        def ask(page: int) -> list[list[str]]:
             found = self._summary.search(
                 **criteria,
                 include_gnome=False,
                 fields=["material_id", "formula_pretty"],
                 all_fields=False,
                 chunk_size=PAGE,
+                _page=page,
                 _sort_fields="material_id",
             )
             return [[str(doc["material_id"]), doc["formula_pretty"]] for doc in found]
 
-        pairs = self._kept(["ids", criteria], ask)
+        pairs: list[list[str]] = []
+        for page in self._shown(count(1), "ids"):
+            answer = self._kept(["ids", criteria, PAGE, page], partial(ask, page))
+            pairs += answer
+            if len(answer) < PAGE:
+                break
         if len({material_id for material_id, _ in pairs}) != len(pairs):
-            raise InputError("Materials Project: a list of ids holds one twice. Run the same command again.")
+            shutil.rmtree(self._state)
+            raise InputError("Materials Project: a list of ids holds one twice. Run the same command to start anew.")
         return dict(pairs)
 
     def labels(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -215,17 +224,19 @@ class _Server:
             docs = self._thermo.search(
                 material_ids=list(batch), thermo_types=[self._thermo_type], fields=names, all_fields=False
             )
-            return [{name: str(doc[name]) if name in names[:2] else doc[name] for name in names} for doc in docs]
+            told = [{name: str(doc[name]) if name in names[:2] else doc.get(name) for name in names} for doc in docs]
+            told_of = [doc["material_id"] for doc in told]
+            kinds = sorted({doc["thermo_type"] for doc in told} - {self._thermo_type})
+            if kinds or len(set(told_of)) != len(told_of) or not set(told_of) <= set(batch):
+                raise InputError(
+                    f"Materials Project: not one {self._thermo_type} energy of each material, as was asked for "
+                    f"(also {', '.join(kinds) or 'some twice, or of others'}). Run the same command again."
+                )
+            return told
 
         for batch in self._shown(_batches(ids), "energies"):
-            for doc in self._kept(["labels", self._thermo_type, batch], partial(ask, batch)):
-                key = doc["material_id"]
-                if doc["thermo_type"] != self._thermo_type or key not in batch or found.get(key, doc) != doc:
-                    raise InputError(
-                        f"Materials Project: {key}: not the one {self._thermo_type} energy "
-                        f"that was asked for. Delete {self._state} and run again."
-                    )
-                found[key] = doc
+            docs = self._kept(["labels", self._thermo_type, batch], partial(ask, batch))
+            found |= {doc["material_id"]: doc for doc in docs}
         return found
 
     def structures(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -275,12 +286,19 @@ def _api_key() -> str:
 
 
 def _resters(key: str, endpoint: str, session: PoliteSession, heartbeat: tuple[str, list[str]]) -> tuple[Any, Any]:
-    """Clients of summary and thermo. Their own heartbeat has no timeout, so that they are given ours."""
+    """Clients of summary and thermo, given what is costly in theirs.
+
+    Their own heartbeat has no timeout; they make the JSON schema anew for each field that is asked for, 0.1 s each.
+    """
     from mp_api.client.routes.materials.summary import SummaryRester
     from mp_api.client.routes.materials.thermo import ThermoRester
 
     def client(kind: Any) -> Any:
-        ours = type(kind.__name__, (kind,), {"_get_heartbeat_info": staticmethod(lambda endpoint: heartbeat)})
+        given = {
+            "_get_heartbeat_info": staticmethod(lambda endpoint: heartbeat),
+            "available_fields": list(kind.document_model.model_fields),
+        }
+        ours = type(kind.__name__, (kind,), given)
         return ours(api_key=key, endpoint=endpoint, session=session, use_document_model=False, mute_progress_bars=True)
 
     return client(SummaryRester), client(ThermoRester)

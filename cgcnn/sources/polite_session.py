@@ -3,15 +3,22 @@
 The Materials Project's client retries little and takes a short page for a whole one. It is given this session instead.
 """
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import tenacity
 
 from cgcnn.errors import InputError
+
+_NOTICED = 5.0  # s; a longer wait is announced
+log = logging.getLogger("cgcnn")
 
 
 @dataclass(frozen=True)
@@ -21,8 +28,9 @@ class Patience:
     attempts: int = 7
     unreached: int = 3  # attempts while the server has not answered once
     first_wait: float = 1.0  # before the second attempt; doubled before each further one
-    longest_wait: float = 60.0
+    longest_wait: float = 60.0  # of our own; ten times as long where the server asks for it
     connect: float = 10.0
+    first_read: float = 20.0  # without a byte, while the server has not answered once
     read: float = 120.0  # without a byte
     pause: float = 0.2  # between two requests, whatever the server would bear
 
@@ -54,6 +62,7 @@ class PoliteSession(requests.Session):
             stop=lambda state: state.attempt_number >= self._attempts(),
             wait=self._wait,
             retry=tenacity.retry_if_exception_type(_Transient),
+            before_sleep=self._announce,
             reraise=True,
         )
         try:
@@ -72,16 +81,22 @@ class PoliteSession(requests.Session):
         backoff = min(self.patience.first_wait * 2 ** (state.attempt_number - 1), self.patience.longest_wait)
         return max(backoff, min(getattr(error, "wait", 0.0), 10 * self.patience.longest_wait))
 
+    def _announce(self, state: tenacity.RetryCallState) -> None:
+        if state.upcoming_sleep >= _NOTICED and state.outcome:
+            again = f"attempt {state.attempt_number + 1} of {self._attempts()} in {state.upcoming_sleep:.0f} s"
+            log.warning("Materials Project: %s; %s", state.outcome.exception(), again)
+
     def _once(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
         time.sleep(max(0.0, self._free_at - time.monotonic()))
-        kwargs |= {"timeout": (self.patience.connect, self.patience.read), "allow_redirects": False}
+        read = self.patience.read if self._answered else min(self.patience.first_read, self.patience.read)
+        kwargs |= {"timeout": (self.patience.connect, read), "allow_redirects": False}
         server = "/".join(str(url).split("/")[:3])
         try:
             response = super().request(method, url, *args, **kwargs)
         except requests.ConnectTimeout:
             raise _Transient(f"{server} cannot be reached (is there a network?)") from None
         except requests.Timeout:
-            raise _Transient(f"{server} did not answer within {self.patience.read:g} s") from None
+            raise _Transient(f"{server} did not answer within {read:g} s") from None
         except requests.exceptions.ChunkedEncodingError:
             raise _Transient(f"incomplete answer of {server} (the connection broke)") from None
         except requests.ConnectionError as error:
@@ -117,14 +132,25 @@ def _check(response: requests.Response, server: str, asked: Mapping[str, Any]) -
         answer = response.json()
     except ValueError:
         raise _Transient("incomplete answer (truncated JSON)") from None
-    if isinstance(answer, dict) and isinstance(answer.get("data"), list) and "total_doc" in (answer.get("meta") or {}):
-        total, skipped = int(answer["meta"]["total_doc"]), int(asked.get("_skip") or 0)
-        expected = max(0, min(int(asked.get("_limit") or 100), total - skipped))
-        if len(answer["data"]) < expected:
-            raise _Transient(f"incomplete answer ({len(answer['data'])} of {expected} materials on a page)")
+    if urlsplit(response.url).path.endswith("/heartbeat"):
+        return
+    try:
+        found, total = len(answer["data"]), int(answer["meta"]["total_doc"])
+    except (KeyError, TypeError):
+        raise _Transient("incomplete answer (without data)") from None
+    limit = int(asked.get("_limit") or 100)
+    skipped = int(asked.get("_skip") or 0) or (int(asked.get("_page") or 1) - 1) * limit
+    expected = max(0, min(limit, total - skipped))
+    if found < expected:
+        raise _Transient(f"incomplete answer ({found} of {expected} materials on a page)")
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Seconds that the header Retry-After asks for; a date counts as nothing, for backoff covers it."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else 0.0
+    """Seconds that the header Retry-After asks for, as a number or as a date."""
+    value = response.headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return float(value)
+    try:
+        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError):  # no date, or one without a time zone
+        return 0.0
