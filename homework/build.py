@@ -20,6 +20,8 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbgrader.apps import NbGraderAPI
+from nbgrader.converters import GenerateSolution
+from nbgrader.utils import capture_log, temp_attrs
 from traitlets.config import Config
 
 ROOT = Path(__file__).parent.parent
@@ -113,7 +115,10 @@ def build(course: Path, solve: bool = False, only: Sequence[str] = (), token: st
         nbformat.write(source_notebook(master, token), path)
         _require(grader.generate_assignment(name, force=True, create=True), master)
         if solve:
-            _require(grader.generate_solution(name, force=True), master)
+            with temp_attrs(grader.coursedir, assignment_id=name):  # as the API does it for its other commands
+                solution = GenerateSolution(coursedir=grader.coursedir, parent=grader)
+                solution.force = True
+                _require(capture_log(solution), master)
             _require_no_errors(course / "solution" / name / f"{name}.ipynb")
 
 

@@ -99,6 +99,13 @@ def test_solutions_run_and_pass_hidden_tests(name: str, with_a_model: Path) -> N
     assert pictures, "a notebook without a figure"
 
 
+def test_nbgrader_executes_a_solution_notebook(tmp_path: Path) -> None:
+    build(tmp_path, solve=True, only=["1_crystal_graph"])
+    cells = nbformat.read(tmp_path / "solution/1_crystal_graph/1_crystal_graph.ipynb", as_version=4).cells
+    assert all(cell.execution_count for cell in cells if cell.cell_type == "code")
+    assert any("image/png" in output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+
+
 def test_without_a_model_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"dvc pull pretrained.*make run"):
