@@ -39,10 +39,14 @@ def requeue(project: Project, snakemake: Snakemake) -> Snakemake:
 
 def time_limit(project: Project, snakemake: Snakemake) -> Snakemake:
     """The job's time is over: SIGUSR1 before, then SIGTERM, then SIGKILL. It is held until then, to strike at all."""
-    number = _struck(project)
+    command("scontrol", "update", f"JobId={_struck(project)}", "TimeLimit=1")
+    over = time.monotonic() + 60
+    while time.monotonic() < over:
+        for process in _trainings(project):
+            process.suspend()  # again and again, for Slurm wakes it with the first signal
+        time.sleep(0.2)
     for process in _trainings(project):
-        process.suspend()  # Slurm wakes it with SIGCONT, as it does with any job whose time is over
-    command("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+        process.resume()
     return snakemake
 
 
