@@ -163,6 +163,20 @@ def hindsight_section(wildcards):
     )
 
 
+def of_the_limits(file):
+    """`file` of the variant that limits names."""
+
+    def of(wildcards):
+        limits = CONFIG.limits
+        if limits.task not in CONFIG.tasks or CONFIG.tasks[limits.task].kind != "regression":
+            raise WorkflowError(f"limits.task: {limits.task} is no regression task of this configuration. Correct it.")
+        if limits.split not in CONFIG.splits or limits.variant not in CONFIG.variants:
+            raise WorkflowError("limits: its split or variant is not one of those that are trained. Correct it.")
+        return f"results/{limits.task}/{limits.split}/{limits.variant}/{file}"
+
+    return of
+
+
 wildcard_constraints:
     task="|".join(CONFIG.tasks),
     split=r"(random|formula|prototype|element)(-0\.\d+)?",
