@@ -23,6 +23,7 @@ from cgcnn.report.words import DASH, decimals_for, number
 from cgcnn.tables import EXAMINATION, PREDICTIONS, REJECTS, SPLIT, structures_schema, write_json, write_table
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+BESIDE = {"../study/index.html", "../limits/index.html"}  # pages of other rules, linked and not loaded
 TASKS = {
     "energy": {
         "kind": "regression", "target": "formation_energy_per_atom", "unit": "eV/atom",
@@ -223,12 +224,16 @@ def test_the_same_run_gives_the_same_page(run: Run, html: str) -> None:
     assert len(html) < 8_000_000
 
 
+def test_the_page_leads_to_the_study_and_the_limits(page: Page) -> None:
+    assert {attributes.get("href") for tag, attributes in page.tags if tag == "a"} >= BESIDE
+
+
 def test_the_page_loads_nothing(page: Page) -> None:
     for tag, attributes in page.tags:
         assert tag not in ("link", "iframe", "object", "embed", "img", "base")
         for name in ("src", "srcset", "action", "data", "poster"):
             assert name not in attributes, (tag, attributes)
-        assert (attributes.get("href") or "#").startswith("#")
+        assert (attributes.get("href") or "#").startswith("#") or attributes["href"] in BESIDE
     styles = [content for tag, _, content in page.raw if tag == "style"]
     assert styles and not any(loading in style for style in styles for loading in ("@import", "url(", "http"))
     policy = next(about["content"] for tag, about in page.tags if about.get("http-equiv") == "Content-Security-Policy")
