@@ -30,12 +30,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple["playwright
     path.write_text(render(load_run(folder)), encoding="utf-8")
     complaints: list[str] = []
     with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = running.chromium.launch(executable_path=chromium, args=FLAGS, timeout=180_000)
         opened = browser.new_page(viewport={"width": 1200, "height": 900})
         opened.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         opened.on("pageerror", lambda error: complaints.append(str(error)))
         opened.on("dialog", lambda dialog: complaints.append(f"alert: {dialog.message}"))
         opened.on("request", lambda request: complaints.append(request.url) if request.url != path.as_uri() else None)
+        opened.set_default_timeout(180_000)  # a busy machine takes its time
         opened.goto(path.as_uri())
         yield opened, complaints
         browser.close()
