@@ -30,6 +30,7 @@ class CrystalGraphs:
     distance: np.ndarray  # (E,) float32, Å
     multiplicity: np.ndarray  # (E,) uint16
     image: np.ndarray | None = None  # (sum of multiplicity, 3) int8, lattice vectors from neighbour's cell
+    angles: np.ndarray | None = None  # (E, 4) int16, see angles.py; equal edges have equal ones
 
     def __len__(self) -> int:
         return len(self.n_sites)
@@ -54,6 +55,7 @@ class CrystalGraphs:
             neighbour=self.neighbour[edge],
             distance=self.distance[edge],
             multiplicity=self.multiplicity[edge],
+            angles=None if self.angles is None else self.angles[edge],
         )
 
 
@@ -69,8 +71,9 @@ def offsets(counts: np.ndarray) -> np.ndarray:
 
 
 def concatenate(parts: Sequence[CrystalGraphs]) -> CrystalGraphs:
-    """One after the other. Images are kept only where every part has them."""
+    """One after the other. Images and angles are kept only where every part has them."""
     images = [part.image for part in parts if part.image is not None]
+    angles = [part.angles for part in parts if part.angles is not None]
     return CrystalGraphs(
         n_sites=np.concatenate([part.n_sites for part in parts]),
         atomic_numbers=np.concatenate([part.atomic_numbers for part in parts]),
@@ -79,4 +82,5 @@ def concatenate(parts: Sequence[CrystalGraphs]) -> CrystalGraphs:
         distance=np.concatenate([part.distance for part in parts]),
         multiplicity=np.concatenate([part.multiplicity for part in parts]),
         image=np.concatenate(images) if len(images) == len(parts) else None,
+        angles=np.concatenate(angles) if len(angles) == len(parts) else None,
     )

@@ -84,6 +84,7 @@ class Graphs(Section):
     max_neighbours: PositiveInt
     ties: Literal["shells", "cut"]
     tie_tolerance: Annotated[float, Field(ge=0, le=1)]
+    angles: bool
     keep_images: bool
     shards: PositiveInt
 
@@ -129,6 +130,9 @@ class Model(Section):
     hidden_dim: PositiveInt
     n_hidden: NonNegativeInt
     pool: Literal["mean", "sum", "attention"]
+    smooth_cutoff: Annotated[float, Field(ge=0, le=1)]
+    angles: bool
+    element_numbers: bool
     element_reference: bool
 
 
@@ -237,6 +241,20 @@ class Config(Section):
         for task in self.tasks.values():
             if units.setdefault(task.target, task.unit) != task.unit:
                 raise ValueError(f"tasks: target {task.target} has two units, {units[task.target]} and {task.unit}")
+        return self
+
+    @model_validator(mode="after")
+    def _graphs_hold_what_variants_ask(self) -> "Config":
+        graphs = self.graphs
+        for name, variant in self.variants.items():
+            if variant.model.angles and not graphs.angles:
+                raise ValueError(f"variants.{name}: model.angles needs graphs.angles: true")
+            smooth = variant.model.smooth_cutoff
+            if smooth and (graphs.ties == "cut" or graphs.max_neighbours < 12 or smooth > graphs.tie_tolerance):
+                raise ValueError(
+                    f"variants.{name}: model.smooth_cutoff needs graphs.ties: shells, at least 12 neighbours, "
+                    f"and a graphs.tie_tolerance of at least {smooth:g}"
+                )
         return self
 
     @model_validator(mode="after")

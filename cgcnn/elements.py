@@ -91,18 +91,29 @@ def properties() -> dict[str, NDArray[np.float64]]:
     NaN where the value is not known, and at index 0. The group of the f block is 0; the blocks s, p, d, f are 0, 1, 2,
     3. Sources: docs/elements.md. The arrays are shared by all callers and read-only.
     """
+    return {block.name: column(block.column) for block in BLOCKS}
+
+
+@cache
+def column(heading: str) -> NDArray[np.float64]:
+    """A column of elements.csv, (101,) by atomic number; NaN where it is not known, and at index 0. Read-only.
+
+    Raises:
+        KeyError: there is no such column.
+    """
+    values = np.full(MAX_ATOMIC_NUMBER + 1, np.nan)
+    for row in _rows():
+        text = row[heading]
+        if text:
+            values[int(row["atomic number"])] = SUBSHELLS.index(text) if heading == "block" else float(text)
+    values.flags.writeable = False
+    return values
+
+
+@cache
+def _rows() -> list[dict[str, str]]:
     lines = (files("cgcnn") / "elements.csv").read_text(encoding="utf-8").splitlines()
-    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
-    table = {}
-    for block in BLOCKS:
-        values = np.full(MAX_ATOMIC_NUMBER + 1, np.nan)
-        for row in rows:
-            text = row[block.column]
-            if text:
-                values[int(row["atomic number"])] = SUBSHELLS.index(text) if block.name == "block" else float(text)
-        values.flags.writeable = False
-        table[block.name] = values
-    return table
+    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
+from cgcnn.angles import angular_moments, codes
 from cgcnn.arrays import Crystal, CrystalGraphs, offsets
 
 #: Distances are stored as multiples of this (1.5e-5 Å): exact in float32, so that equal edges compare equal.
@@ -40,6 +41,7 @@ class NeighbourRule:
     max_neighbours: int = 12
     ties: Literal["shells", "cut"] = "shells"
     tie_tolerance: float = 0.1  # Å
+    angles: bool = False  # also how the neighbours lie around each edge (angles.py)
 
 
 def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images: bool = False) -> CrystalGraphs:
@@ -51,7 +53,8 @@ def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images
     hits = _search(crystals, n_sites, rule)
     centre = _centres(hits, n_sites)  # (E0,)
     neighbour, distance = (np.concatenate([hit[k] for hit in hits]) for k in (1, 3))
-    image = np.concatenate([hit[2] for hit in hits]).astype(np.int16) if keep_images else None  # (E0, 3)
+    wants_images = keep_images or rule.angles
+    image = np.concatenate([hit[2] for hit in hits]).astype(np.int16) if wants_images else None  # (E0, 3)
     if rule.ties == "cut":
         kept = _first_come(centre, distance, rule.max_neighbours)
         centre, neighbour, distance = centre[kept], neighbour[kept], distance[kept]
@@ -66,8 +69,15 @@ def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images
     kept = _near(edge, int(n_sites.sum()), rule)
     edge, image = edge[kept], image[kept] if image is not None else None
 
+    angles, new = None, np.diff(edge, prepend=-1) != 0
+    if image is not None and rule.angles:
+        angles = angular_moments(_unpack(edge)[0], _vectors(crystals, n_sites, edge, image))
+        order = np.lexsort((code := codes(angles), edge))
+        edge, image, angles = edge[order], image[order], angles[order]
+        new = (np.diff(edge, prepend=-1) != 0) | (np.diff(code[order], prepend=0) != 0)
+
     # Equal edges become one with a multiplicity.
-    first = np.flatnonzero(np.diff(edge, prepend=-1))  # (E,)
+    first = np.flatnonzero(new)  # (E,)
     centre, steps, neighbour = _unpack(edge[first])
     return CrystalGraphs(
         n_sites=n_sites,
@@ -76,7 +86,8 @@ def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images
         neighbour=neighbour.astype(np.uint16),
         distance=(steps * DISTANCE_GRID).astype(np.float32),
         multiplicity=np.diff(first, append=len(edge)).astype(np.uint16),
-        image=image,
+        image=image if keep_images else None,
+        angles=angles[first] if angles is not None else None,
     )
 
 
@@ -135,6 +146,16 @@ def _unpack(edge: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, distance in steps of DISTANCE_GRID, neighbour."""
     steps = edge >> _NEIGHBOUR_BITS & (1 << _STEP_BITS) - 1
     return edge >> _NEIGHBOUR_BITS + _STEP_BITS, steps, edge & (1 << _NEIGHBOUR_BITS) - 1
+
+
+def _vectors(crystals: Sequence[Crystal], n_sites: np.ndarray, edge: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """From the centre of every edge to its neighbour, (E0, 3) Å."""
+    frac_coords = np.concatenate([crystal.frac_coords for crystal in crystals])
+    centre, _, neighbour = _unpack(edge)
+    crystal = np.repeat(np.arange(len(crystals)), n_sites)[centre]  # (E0,)
+    apart = frac_coords[neighbour + offsets(n_sites)[:-1][crystal]] + image - frac_coords[centre]
+    lattices = np.array([crystal.lattice for crystal in crystals])
+    return np.einsum("ei,eij->ej", apart, lattices[crystal])
 
 
 def _near(edge: np.ndarray, n_sites: int, rule: NeighbourRule) -> np.ndarray:

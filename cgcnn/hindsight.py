@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cgcnn.arrays import CrystalGraphs
 from cgcnn.baselines import fit_predict
 from cgcnn.domain import probability_between
-from cgcnn.elements import feature_table
+from cgcnn.element_numbers import atom_features
 from cgcnn.errors import InputError
 from cgcnn.model import ModelSettings
 from cgcnn.predict import predict
@@ -80,7 +80,7 @@ def run_trial(
     packed = PackedGraphs(graphs)
     models = {}
     for seed in seeds:
-        model = new_model(shape, torch.tensor(feature_table()), data, seed, packed)
+        model = new_model(shape, torch.tensor(atom_features(shape.element_numbers)), data, seed, packed)
         state = train(model, packed, data, settings, seed)
         models[seed] = model
         error = state.history[state.best_epoch - 1]["validation_error"]

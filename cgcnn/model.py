@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax, softplus
 
+from cgcnn.angles import N_MOMENTS
 from cgcnn.conv import CONVOLUTIONS
+from cgcnn.cutoff import softened
 from cgcnn.pool import POOLS
 from cgcnn.tensors import Batch
 
@@ -29,6 +31,9 @@ class ModelSettings:
     hidden_dim: int = 128
     n_hidden: int = 2
     pool: str = "mean"  # mean, sum or attention
+    smooth_cutoff: float = 0.0  # Å within which a neighbour behind the twelfth loses its weight; 0: at once (cutoff.py)
+    angles: bool = False  # edges know the angles around them (angles.py)
+    element_numbers: bool = False  # elements are described by numbers beside the bits (element_numbers.py)
     element_reference: bool = False  # a regression learns what a linear model of the composition leaves (reference.py)
 
     def as_dict(self) -> dict[str, str | int]:
@@ -59,7 +64,8 @@ class CGCNN(nn.Module):
         self.register_buffer("target_mean", torch.zeros(()))
         self.register_buffer("target_std", torch.ones(()))
         self.embedding = nn.Linear(atom_features.shape[1], width)
-        self.convs = nn.ModuleList(CONVOLUTIONS[settings.conv](width, N_GAUSSIANS) for _ in range(settings.n_conv))
+        edge_width = N_GAUSSIANS + N_MOMENTS * settings.angles
+        self.convs = nn.ModuleList(CONVOLUTIONS[settings.conv](width, edge_width) for _ in range(settings.n_conv))
         sizes = [width] + settings.n_hidden * [hidden]
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.head = nn.Linear(sizes[-1], 1 if settings.kind == "regression" else 2)
@@ -95,6 +101,10 @@ class CGCNN(nn.Module):
         With an element reference there is one more column, that of each site's element.
         """
         u = self.expand(batch.distance)  # (D, 41)
+        if self.settings.angles:
+            u = torch.cat([u, batch.angles], dim=1)  # (D, 45)
+        if self.settings.smooth_cutoff:
+            batch = softened(batch, self.settings.smooth_cutoff)
         v = self.embedding(self.atom_features).index_select(0, batch.atomic_number)  # (N, F), one product an element
         for conv in self.convs:
             v = conv(v, u, batch)

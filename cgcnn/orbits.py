@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cgcnn.angles import codes
 from cgcnn.arrays import CrystalGraphs, offsets
 
 
@@ -34,9 +35,12 @@ def merge_equal_sites(graphs: CrystalGraphs) -> MergedGraphs:
     kept[first] = True
     edge = np.flatnonzero(kept[centre])
     n_distinct = np.bincount(crystal[first], minlength=len(graphs))
-    key = np.stack([colour[centre[edge]], graphs.distance[edge].view(np.int32), colour[neighbour[edge]]])
-    distinct, which = np.unique(key, axis=1, return_inverse=True)  # positive floats sort as their bits do
-    new_centre, distance_bits, new_neighbour = distinct
+    key = [colour[centre[edge]], graphs.distance[edge].view(np.int32), colour[neighbour[edge]]]
+    if graphs.angles is not None:
+        key.append(codes(graphs.angles[edge]))
+    # positive floats sort as their bits do
+    distinct, first_edge, which = np.unique(np.stack(key), axis=1, return_index=True, return_inverse=True)
+    new_centre, distance_bits, new_neighbour = distinct[:3]
     multiplicity = np.bincount(which.ravel(), graphs.multiplicity[edge], minlength=len(new_centre))
     merged = CrystalGraphs(
         n_sites=n_distinct,
@@ -45,6 +49,7 @@ def merge_equal_sites(graphs: CrystalGraphs) -> MergedGraphs:
         neighbour=(new_neighbour - offsets(n_distinct)[:-1][crystal[first][new_centre]]).astype(np.uint16),
         distance=distance_bits.astype(np.int32).view(np.float32),
         multiplicity=multiplicity.astype(np.uint16),
+        angles=None if graphs.angles is None else graphs.angles[edge][first_edge],
     )
     return MergedGraphs(merged, np.bincount(colour, minlength=len(first)), colour)
 
@@ -54,11 +59,13 @@ def _stable_colours(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Colour (N,) of each site, numbered by first appearance, and the first site (N',) of each colour.
 
-    Sites share a colour if they share crystal and element and, for every colour and distance, have equally many such
-    neighbours. The neighbours of a site enter as a sum of 64-bit hashes: two different sites of a crystal would be
-    taken for equal once in 10^19 comparisons.
+    Sites share a colour if they share crystal and element and, for every colour and distance (and set of angles, in
+    graphs that have them), have equally many such neighbours. The neighbours of a site enter as a sum of 64-bit hashes:
+    two different sites of a crystal would be taken for equal once in 10^19 comparisons.
     """
     edge_hash = _mixed(graphs.distance.view(np.uint32).astype(np.uint64))
+    if graphs.angles is not None:
+        edge_hash = _mixed(edge_hash + codes(graphs.angles).view(np.uint64))
     times = graphs.multiplicity.astype(np.uint64)
     colour = _numbered(_mixed(crystal.astype(np.uint64) * np.uint64(256) + graphs.atomic_numbers))
     while True:

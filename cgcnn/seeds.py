@@ -7,7 +7,7 @@ from joblib import Parallel, delayed
 
 from cgcnn import stage
 from cgcnn.checkpoint import Checkpoint
-from cgcnn.elements import feature_table
+from cgcnn.element_numbers import atom_features
 from cgcnn.interruption import children_stop_first, saving_on_signals
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.tensors import PackedGraphs
@@ -36,7 +36,8 @@ def train_seeds(
 
     def train_one(seed: int, checkpoint: Checkpoint, row: int) -> tuple[CGCNN, TrainState]:
         torch.set_num_threads(1)  # the arrays are small: a second thread mostly waits, and moves the last bits
-        net, found = new_model(shape, torch.tensor(feature_table()), data, seed, graphs), checkpoint.load()
+        features = torch.tensor(atom_features(shape.element_numbers))
+        net, found = new_model(shape, features, data, seed, graphs), checkpoint.load()
         with (
             saving_on_signals(checkpoint.write),
             stage.progress(None, f"{label}, seed {seed}", settings.epochs, row) as bar,

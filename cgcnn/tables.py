@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
 
+from cgcnn.angles import N_MOMENTS
 from cgcnn.arrays import Crystal, CrystalGraphs, concatenate, offsets
 from cgcnn.errors import InputError
 
@@ -68,6 +69,7 @@ GRAPHS = pa.schema(
         _field("distance", pa.list_(pa.float32()), "Å"),
         _field("multiplicity", pa.list_(pa.uint16())),  # equal edges: same pair, same distance
         _field("image", pa.list_(pa.int16()), "lattice vectors", nullable=True),  # 3 a neighbour, equal edges in turn
+        _field("angles", pa.list_(pa.int16()), "1/16384", nullable=True),  # 4 an edge, see angles.py
     ]
 )
 
@@ -287,6 +289,10 @@ def graphs_batch(material_ids: pa.Array, graphs: CrystalGraphs) -> pa.RecordBatc
     else:
         shares = offsets(graphs.multiplicity)[edges]  # (C + 1,) first image of each crystal
         columns.append(lists(3 * shares, graphs.image.ravel()))
+    if graphs.angles is None:
+        columns.append(pa.nulls(len(graphs), GRAPHS.field("angles").type))
+    else:
+        columns.append(lists(N_MOMENTS * edges, graphs.angles.ravel()))
     return pa.RecordBatch.from_arrays(columns, schema=GRAPHS)
 
 
@@ -305,7 +311,7 @@ def read_graphs(paths: Iterable[Path]) -> tuple[list[str], CrystalGraphs]:
 
 def _graphs_of(rows: pa.RecordBatch) -> CrystalGraphs:
     """Views of what Arrow read, no copies."""
-    has_images = rows["image"].null_count == 0
+    has_images, has_angles = (rows[name].null_count == 0 for name in ("image", "angles"))
     return CrystalGraphs(
         n_sites=pa.compute.list_value_length(rows["atomic_numbers"]).to_numpy().astype(np.int64),
         atomic_numbers=rows["atomic_numbers"].flatten().to_numpy(),
@@ -314,4 +320,5 @@ def _graphs_of(rows: pa.RecordBatch) -> CrystalGraphs:
         distance=rows["distance"].flatten().to_numpy(),
         multiplicity=rows["multiplicity"].flatten().to_numpy(),
         image=rows["image"].flatten().to_numpy().reshape(-1, 3) if has_images else None,
+        angles=rows["angles"].flatten().to_numpy().reshape(-1, N_MOMENTS) if has_angles else None,
     )

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cgcnn.angles import ANGLE_GRID, codes
 from cgcnn.arrays import CrystalGraphs, offsets
 from cgcnn.orbits import merge_equal_sites
 
@@ -26,10 +27,11 @@ class Batch:
     centre: Tensor  # (E,) int64, site i of edge (i, j)k, ascending
     neighbour: Tensor  # (E,) int64, site j
     multiplicity: Tensor  # (E, 1) float, how many equal edges of site i this one stands for
-    distance: Tensor  # (D,) float, Å, each distinct distance of a crystal once
+    distance: Tensor  # (D,) float, Å, each distinct distance of a crystal once; with angles, each pair of both
     distance_index: Tensor  # (E,) int64, which of them an edge has
     edges_of_rows: Tensor  # (3E,) int64: edges by centre, then by neighbour, then by distance
     first_of_rows: Tensor  # (2N + D + 1,) int64, where in edges_of_rows each centre, neighbour, distance begins
+    angles: Tensor  # (D, 4) float, moments of the angles (angles.py); (D, 0) in graphs without
 
     @cached_property
     def rows_of_edges(self) -> Tensor:
@@ -80,7 +82,13 @@ class PackedGraphs:
         sites, edges = graphs.site_offsets, graphs.edge_offsets
         crystal_of_edge = np.repeat(np.arange(len(graphs)), np.diff(edges))  # (E,)
         key = crystal_of_edge * 16.0 + graphs.distance.astype(np.float64)  # distances stay below 16 Å
-        distinct, index = np.unique(key, return_inverse=True)
+        angles = np.empty((len(key), 0)) if graphs.angles is None else graphs.angles * ANGLE_GRID  # (E, 4)
+        if graphs.angles is None:
+            distinct, first, index = np.unique(key, return_index=True, return_inverse=True)
+        else:
+            pairs = np.stack([key.view(np.int64), codes(graphs.angles)])  # positive floats sort as their bits do
+            _, first, index = np.unique(pairs, axis=1, return_index=True, return_inverse=True)
+            distinct = key[first]
         crystal_of_distance = (distinct // 16.0).astype(np.int64)  # (D,)
         distances = offsets(np.bincount(crystal_of_distance, minlength=len(graphs)))
         neighbour = graphs.neighbour + sites[crystal_of_edge]  # (E,)
@@ -97,6 +105,7 @@ class PackedGraphs:
         self._neighbour = put(graphs.neighbour)
         self._multiplicity = put(graphs.multiplicity, torch.float32)
         self._distance = put(distinct - 16.0 * crystal_of_distance, torch.float32)
+        self._angles = put(angles[first], torch.float32)
         self._distance_index = put(index - distances[crystal_of_edge])
         self._by_neighbour = put(np.argsort(neighbour, kind="stable") - first_edge)
         self._degree_as_neighbour = put(np.bincount(neighbour, minlength=sites[-1]))
@@ -141,6 +150,7 @@ class PackedGraphs:
                 multiplicity=self._multiplicity[edge].unsqueeze(1),
                 distance=self._distance[distance],
                 distance_index=self._distance_index[edge] + distance_shift,
+                angles=self._angles[distance],
                 edges_of_rows=torch.cat(
                     [
                         torch.arange(n_edges, device=self.device),

@@ -59,7 +59,7 @@ def put(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (put("train.lrr", 1), "train.lrr: unknown key. Did you mean lr?"),
         (put("variants.gated.train", {"epoch": 3}), "variants.gated.train.epoch: unknown key. Did you mean epochs?"),
         (put("tasks.energy.knd", "x"), "tasks.energy.knd: unknown key. Did you mean kind?"),
-        (put("graphs.zzzzzz", 1), "graphs.zzzzzz: unknown key. Known here: cutoff,"),
+        (put("graphs.zzzzzz", 1), "graphs.zzzzzz: unknown key. Known here: angles, cutoff,"),
         (put("train.lr", -1), "train.lr: Input should be greater than 0 (found -1)"),
         (put("train.epochs", "many"), "train.epochs: Input should be a valid integer"),
         (put("train.seeds", []), "train.seeds: List should have at least 1 item"),

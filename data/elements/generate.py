@@ -1,4 +1,4 @@
-"""Writes cgcnn/elements.csv: the nine properties of the elements 1 to 100 behind the atom features of CGCNN.
+"""Writes cgcnn/elements.csv: properties of the elements 1 to 100: the nine behind the bits of CGCNN, and further ones.
 
 Needs mendeleev and periodictable (both in the `test` extra). Run from anywhere: python data/elements/generate.py
 """
@@ -12,6 +12,7 @@ import periodictable
 from mendeleev.econf import ElectronicConfiguration
 from mendeleev.fetch import fetch_ionization_energies, fetch_table
 
+from cgcnn.element_numbers import FURTHER
 from cgcnn.elements import BLOCKS, MAX_ATOMIC_NUMBER
 
 OUTPUT = Path(__file__).parents[2] / "cgcnn" / "elements.csv"
@@ -63,8 +64,29 @@ def table() -> pd.DataFrame:
         "atomic volume": library["atomic_weight"] / density,
     }
     return pd.DataFrame(
-        {"symbol": symbol} | {block.column: columns[block.name] for block in BLOCKS}, index=library.index
+        {"symbol": symbol} | {block.column: columns[block.name] for block in BLOCKS} | further(library),
+        index=library.index,
     )
+
+
+def further(library: pd.DataFrame) -> dict[str, pd.Series]:
+    """The columns of FURTHER, by their headings."""
+    ionization = fetch_ionization_energies(degree=[2, 3])
+    melting = fetch_table("phasetransitions").drop_duplicates("atomic_number").set_index("atomic_number")
+    states = fetch_table("oxidationstates").query("category == 'main'").groupby("atomic_number")["oxidation_state"]
+    radii = fetch_table("ionicradii").query("charge > 0").groupby("atomic_number")["ionic_radius"]
+    columns = (
+        library["mendeleev_number"],
+        melting["melting_point"],
+        library["evaporation_heat"],
+        library["dipole_polarizability"],
+        ionization["IE2"],
+        ionization["IE3"],
+        states.min(),
+        states.max(),
+        radii.mean(),
+    )
+    return dict(zip(FURTHER, columns, strict=True))
 
 
 def render() -> str:
