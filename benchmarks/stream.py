@@ -1,4 +1,4 @@
-"""`cgcnn predict` on 10,000 structures and more: seconds and peak memory of the command itself, a file format at a time.
+"""`cgcnn predict` on 10,000 structures and more: seconds and peak memory of the command itself.
 
     python -m benchmarks.stream 10000 100000 1000000 --suffixes parquet
 

@@ -1,4 +1,4 @@
-"""On which test materials all models are worse: rare elements, large cells, unstable ones, shared formulas, polymorphs."""
+"""On which test materials models are worse: rare elements, large cells, unstable ones, shared formulas, polymorphs."""
 
 from collections import Counter
 from collections.abc import Sequence
