@@ -3,7 +3,9 @@
 Commands import what they need when they are called, so that `cgcnn --help` answers at once.
 """
 
+import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -35,6 +37,9 @@ def cgcnn(
     version: Annotated[bool, typer.Option("--version", callback=_show_version, help="Print the version.")] = False,
 ) -> None:
     """Crystal graph convolutional neural networks: predict, screen, explain, compare."""
+    # Batches are small: a second thread mostly waits, and slows other work. Set before torch is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    warnings.filterwarnings("ignore", "No Pauling electronegativity")  # of pymatgen, on every formula with a noble gas
 
 
 app.command()(predict.predict)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,34 @@ _DIGITS = 6  # significant, in text; float32 networks have no more
 _WIDTHS = {"id": 20, "formula": 16, "reason": 0}  # characters on the terminal; 0 is the rest of the line
 
 
-def check_suffix(path: Path | None) -> None:
-    """Refuse a file whose format nobody could tell, before anything is computed."""
+def check(path: Path | None, page: Path | None = None) -> None:
+    """Refuse what could not be written, before anything is computed.
+
+    Args:
+        path: of a table; its suffix tells the format.
+        page: of an HTML page.
+
+    Raises:
+        InputError: an unknown suffix, a folder of that name, or no permission.
+    """
     if path is not None and path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: unknown format. End it with one of {', '.join(SUFFIXES)}.")
+    for one in (path, page):
+        if one is not None:
+            _check_place(one)
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise InputError(f"{path}: a folder has this name. Choose another one.")
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not folder.is_dir():
+        raise InputError(f"{path}: {folder} is a file, not a folder. Choose another place.")
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}). Choose another place.") from None
 
 
 def write(path: Path | None, tables: Iterable[pd.DataFrame], about: Mapping[str, object] | None = None) -> None:
@@ -34,7 +59,7 @@ def write(path: Path | None, tables: Iterable[pd.DataFrame], about: Mapping[str,
         tables: at least one.
         about: facts for the metadata of a Parquet file.
     """
-    check_suffix(path)
+    check(path)
     if path is None:
         _print(tables)
         return

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
+from cgcnn.errors import InputError
 from cgcnn.model import CGCNN
 from cgcnn.tensors import PackedGraphs
 
@@ -29,5 +30,14 @@ def predict_and_embed(model: CGCNN, graphs: PackedGraphs) -> tuple[np.ndarray, n
 
 
 def device_named(name: str) -> torch.device:
-    """`auto` is the GPU where there is one that works."""
-    return torch.device("cuda" if name == "auto" and torch.cuda.is_available() else "cpu" if name == "auto" else name)
+    """`auto` is the GPU where there is one that works.
+
+    Raises:
+        InputError: it is none of auto, cpu, cuda, or there is no GPU to use.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"{name}: no such device. Choose auto, cpu or cuda.")
+    found = torch.cuda.is_available()
+    if name == "cuda" and not found:
+        raise InputError("cuda: PyTorch finds no GPU here. Choose auto or cpu; `cgcnn doctor --device cuda` says why.")
+    return torch.device("cuda" if found and name != "cpu" else "cpu")

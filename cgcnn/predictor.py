@@ -178,7 +178,7 @@ class Predictor:
     def probability_between(self, prediction: np.ndarray, low: float, high: float) -> np.ndarray:
         """Probability (n,) that the property lies in [low, high], for predictions (n,).
 
-        From the validation residuals; of a published model from Laplace-distributed errors with the paper's MAE; of a
+        From the validation residuals; of two published models from Laplace errors with the paper's MAE; of a
         classification it is the sum of the probabilities of the classes in there.
 
         Raises:

@@ -33,7 +33,7 @@ def find(name: str | Path, roots: Sequence[Path] | None = None) -> Path:
     if path.is_file():
         return path
     found = available(roots)
-    name = str(name).strip("/")
+    given, name = name, str(name).strip("/")
     for candidate in (name, *(f"{model_set}/{name}" for model_set in SETS)):
         if candidate in found:
             return found[candidate]
@@ -47,7 +47,7 @@ def find(name: str | Path, roots: Sequence[Path] | None = None) -> Path:
         return found[f"results/{name}"]
     near = difflib.get_close_matches(name, [*found, *(key.split("/", 1)[1] for key in found)], 1)
     raise InputError(
-        f"{name}: no such model, file or folder."
+        f"{given}: no such model, file or folder."
         + (f" Did you mean {near[0]}?" if near else "")
         + f" There are: {', '.join(found) or 'none; run the pipeline, or `dvc pull pretrained`'}."
     )

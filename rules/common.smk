@@ -177,6 +177,15 @@ def of_the_limits(file):
     return of
 
 
+# The task, if any, whose classes a formula may give away.
+FIRST_CLASSIFICATION = [name for name, task in CONFIG.tasks.items() if task.kind == "classification"][:1]
+
+
+def said_of(task):
+    """Predictions of all models of this task, under the split of limits."""
+    return expand(of_each_model(f"results/{task}/{CONFIG.limits.split}/{{model}}/predictions.parquet"))
+
+
 wildcard_constraints:
     task="|".join(CONFIG.tasks),
     split=r"(random|formula|prototype|element)(-0\.\d+)?",

@@ -10,11 +10,13 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from cgcnn.elements import feature_table
 from cgcnn.graph import NeighbourRule
-from cgcnn.limits import data, geometry, periodicity
+from cgcnn.limits import data, geometry, groups, periodicity
+from cgcnn.limits.answers import Answers, binned, by_group
 from cgcnn.limits.asking import ask
-from cgcnn.limits.experiments import run_all
+from cgcnn.limits.experiments import compare_classes, compare_groups, run_all
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.report.limits import render
+from cgcnn.tables import PREDICTIONS
 from tests.crystals import crystal, cubic_perovskite
 
 CUBIC = [crystal(cubic_perovskite(3.8 + 0.05 * k)) for k in range(4)]
@@ -32,6 +34,8 @@ def test_whole_shells_do_not_hang_on_the_cell(models: dict[int, CGCNN]) -> None:
     found = periodicity.tie_changes(models, CUBIC, seed=0)
     worst = {rule: max(float(values.max()) for values in changes.values()) for rule, changes in found.items()}
     assert worst["shells"] < 1e-5 < worst["cut"]
+    rows = periodicity.row_changes(models, CUBIC)
+    assert max(rows["shells"]) < 1e-5 < min(rows["cut"])
 
 
 def test_nothing_changes_beyond_the_reach(models: dict[int, CGCNN]) -> None:
@@ -74,6 +78,68 @@ def test_rattling_changes_the_error(models: dict[int, CGCNN]) -> None:
     assert errors[0] == 0 and errors[-1] > errors[0]
 
 
+def said(model: str, values: list[float], target: list[float], seed: int = 0) -> pa.Table:
+    rows = zip("abcdef", values, target, strict=False)
+    content = [
+        {"material_id": name, "model": model, "seed": seed, "subset": "test", "target": t, "prediction": v}
+        for name, v, t in rows
+    ]
+    other = {"material_id": "z", "model": model, "seed": seed, "subset": "train", "target": 0.0, "prediction": 9.0}
+    return pa.Table.from_pylist([*content, other], schema=PREDICTIONS)
+
+
+STRUCTURES = pa.table(
+    {
+        "material_id": [*"abcdef", "z"],
+        "formula": ["X", "X", "Y", "Y", "Y", "Z", "W"],
+        "atomic_numbers": [[8, 22], [8], [8, 8, 92], [8], [8], [8], [8, 22]],
+        "n_sites": [5, 10, 20, 40, 5, 5, 5],
+        "energy_above_hull": [0.0, 0.01, 0.1, 0.3, None, 0.0, 0.0],
+    }
+)
+
+
+def test_scores_of_groups_are_means_over_seeds_and_materials() -> None:
+    target = [0.0, 1.0, 0.0, 0.005, 1.0, 5.0]
+    answers = Answers.of(
+        [said("net", [1.0] * 6, target), said("net", [3.0] * 6, target, 1), said("flat", [0.0] * 6, target)]
+    )
+    assert answers.ids == list("abcdef") and answers.said["net"].tolist() == [2.0] * 6
+    sites = groups.by_sites(answers, STRUCTURES)
+    assert [(g["group"], g["n"]) for g in sites] == [("up to 5", 3), ("6 to 10", 1), ("11 to 20", 1), ("more", 1)]
+    assert sites[0]["scores"] == {"flat": pytest.approx(2.0), "net": pytest.approx((2 + 1 + 3) / 3)}
+    rarest = groups.by_rarest_element(answers, STRUCTURES, ["z"])
+    assert [(g["group"], g["n"]) for g in rarest] == [("in none", 1), ("in 1 to 5", 5)]  # uranium; oxygen, titanium
+    assert [g["n"] for g in groups.by_stability(answers, STRUCTURES)] == [2, 1, 1, 1]  # one is not known
+    assert groups.by_stability(answers, STRUCTURES.drop(["energy_above_hull"])) == []
+    assert by_group(binned(np.array([np.nan]), (0,), ("a", "b")), {}) == []
+
+
+def test_order_of_polymorphs() -> None:
+    """X: one pair, Y: three pairs; a model that says the same of all guesses."""
+    target = [0.0, 1.0, 0.0, 0.005, 1.0, 5.0]
+    answers = Answers.of(
+        [said("right", target, target), said("turned", [-v for v in target], target), said("flat", [0.0] * 6, target)]
+    )
+    found = {g["group"]: (g["n"], g["scores"]) for g in groups.polymorph_order(answers, STRUCTURES)}
+    assert found == {
+        "up to 0.01": (1, {"flat": 0.5, "right": 1.0, "turned": 0.0}),
+        "farther": (3, {"flat": 0.5, "right": 1.0, "turned": 0.0}),
+    }
+
+
+def test_the_formula_tells_the_class_only_where_it_is_of_one() -> None:
+    target = [1.0, 0.0, 1.0, 1.0, 1.0, 0.0]
+    split = pa.table({"material_id": list("abcdef"), "subset": ["test"] * 6, "target": target})
+    found = compare_classes([said("net", [0.9, 0.9, 0.9, 0.1, 0.9, 0.1], target)], STRUCTURES, split)
+    assert [(g["group"], g["n"]) for g in found] == [
+        ("all", 6),
+        ("formula of one class", 4),
+        ("formula of both classes", 2),
+    ]
+    assert [g["scores"]["net"] for g in found] == pytest.approx([4 / 6, 3 / 4, 1 / 2])
+
+
 def test_page(models: dict[int, CGCNN]) -> None:
 
     ids = ["a", "b", "c", "d"]
@@ -81,6 +147,7 @@ def test_page(models: dict[int, CGCNN]) -> None:
         {
             "material_id": ids,
             "formula": ["SrTiO3"] * 4,
+            "n_sites": [5] * 4,
             "lattice": pa.array([c.lattice.ravel().tolist() for c in CUBIC], pa.list_(pa.float64(), 9)),
             "atomic_numbers": pa.array([c.atomic_numbers.tolist() for c in CUBIC], pa.list_(pa.uint8())),
             "frac_coords": [c.frac_coords.ravel().tolist() for c in CUBIC],
@@ -91,6 +158,9 @@ def test_page(models: dict[int, CGCNN]) -> None:
     card = {"name": "energy/x", "task": {"kind": "regression", "unit": "eV/atom"}, "neighbours": rule}
     found = json.loads(json.dumps(run_all(models, card, structures, split, 2, 0), allow_nan=False))
     assert found["n_test"] == 2 and found["strain"]["ids"] == ["b", "c"] and found["polymorphs"]["n"] == 4
+    predictions = [said("gated", [0.0, 1.5, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0])]
+    found["groups"] = compare_groups(predictions, structures, split)
     page = render(found, {})
+    assert all(f'id="{name}-data"' in page for name in ("rarest", "sites", "order")) and "stability-data" not in page
     assert all(f'id="{name}-data"' in page for name in ("ties", "reach", "strain", "displacement", "unrelaxed"))
     assert "not DFT" not in page and "not DFT" in render(found, {"source": "embedded", "label_method": "surrogate"})

@@ -1,6 +1,9 @@
 """Predictions of structures from anywhere: right, in order, with a reason where there is none; models by name."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -192,6 +195,10 @@ def test_exit_codes(folder: Path, files: list[str], tmp_path: Path) -> None:
         (["predict", files[0], "--model", "no/such"], "no/such: no such model"),
         (["predict", files[0], *model, "-o", str(tmp_path / "out.xls")], "unknown format"),
         (["predict", str(tmp_path), *model], "hold no structure"),
+        (["predict", files[0], *model, "-o", str(Path(files[0]) / "out.csv")], "is a file, not a folder"),
+        (["predict", files[0], *model, "-o", "/proc/out.csv"], "cannot be written"),
+        (["explain", files[0], *model, "-p", str(tmp_path)], "a folder has this name"),
+        (["predict", files[0], *model, "--device", "gpu"], "gpu: no such device"),
     ):
         done = RUNNER.invoke(app, arguments)
         assert isinstance(done.exception, InputError) and message in str(done.exception)
@@ -212,3 +219,15 @@ def test_embeddings_are_the_pooled_features_of_one_network(folder: Path, files: 
     np.testing.assert_allclose(table["embedding"][0], torch.nn.functional.softplus(pooled)[0].numpy(), rtol=1e-5)
     refused = RUNNER.invoke(app, ["embed", files[0], "-m", str(folder), "--seed", "9", "-o", str(out)])
     assert "it has 0, 1, 2" in str(refused.exception)
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [(None, 1), ("2", 2)])
+def test_one_thread_unless_the_user_says_otherwise(chosen: str | None, threads: int) -> None:
+    code = (
+        "from typer.testing import CliRunner; from cgcnn.cli import app; CliRunner().invoke(app, ['models']);"
+        "import torch; print(torch.get_num_threads())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    environment |= {"OMP_NUM_THREADS": chosen} if chosen else {}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == threads

@@ -36,7 +36,7 @@ def explain(
     from cgcnn.sources.structures import entries_of
     from cgcnn.tables import atomic_path
 
-    out.check_suffix(output)
+    out.check(output, page)
     entries = entries_of(files)
     predictor = Predictor.load(model, device)
     shown: list[Explanation] = []

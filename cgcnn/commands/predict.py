@@ -40,7 +40,7 @@ def predict(
     from cgcnn.predictor import Predictor
     from cgcnn.sources.structures import entries_of
 
-    out.check_suffix(output)
+    out.check(output)
     entries = entries_of(files)
     predictor = Predictor.load(model, device)
     about = {"model": predictor.task["name"], "unit": predictor.unit, "confidence": confidence}
@@ -70,7 +70,7 @@ def embed(
 
     if output.suffix.lower() == ".csv":
         raise InputError(f"{output}: a vector does not fit a cell of CSV. End it with .parquet, .json or .jsonl.")
-    out.check_suffix(output)
+    out.check(output)
     entries = entries_of(files)
     predictor = Predictor.load(model, device)
     counts = Counts()

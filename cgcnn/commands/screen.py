@@ -31,9 +31,9 @@ def screen(
     from cgcnn.screening import parse_want, run
     from cgcnn.tables import atomic_path
 
-    out.check_suffix(output)
+    out.check(output, page)
     wants = [parse_want(text, device) for text in want]
-    screened = run(wants, files or [], anions.split(","), known or [], top)
+    screened = run(wants, files or [], [name.strip() for name in anions.split(",")], known or [], top)
     table = screened.table
     out.write(output, [table if output else table.head(top)])
     if page is not None:

@@ -1,24 +1,47 @@
 """All experiments on one ensemble, in the order of the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule
-from cgcnn.limits import data, geometry, periodicity
+from cgcnn.limits import data, geometry, groups, periodicity
+from cgcnn.limits.answers import Answers
 from cgcnn.model import CGCNN
 from cgcnn.tables import crystals_of
 
+_LONG = 10  # crystals that are repeated to long cells
 _NEAR = 0.01  # strain within which a minimum counts as right
+
+
+def compare_groups(
+    predictions: Sequence[pa.Table], structures: pa.Table, split: pa.Table
+) -> dict[str, list[dict[str, Any]]]:
+    """MAE of all models of the regression over groups of its test materials, and how they order polymorphs, as JSON."""
+    answers = Answers.of(predictions)
+    train = split.filter(pc.equal(split["subset"], "train"))["material_id"].to_pylist()
+    return {
+        "rarest": groups.by_rarest_element(answers, structures, train),
+        "sites": groups.by_sites(answers, structures),
+        "stability": groups.by_stability(answers, structures),
+        "order": groups.polymorph_order(answers, structures),
+    }
+
+
+def compare_classes(predictions: Sequence[pa.Table], structures: pa.Table, split: pa.Table) -> list[dict[str, Any]]:
+    """Accuracy of all models of a classification where the formula may tell the class, and where it cannot, as JSON."""
+    ids, target = split["material_id"].to_pylist(), split["target"].to_numpy()
+    return groups.composition_shortcut(Answers.of(predictions), structures, ids, target)
 
 
 def run_all(
     models: Mapping[int, CGCNN], card: Mapping[str, Any], structures: pa.Table, split: pa.Table, most: int, seed: int
 ) -> dict[str, Any]:
-    """What the page shows, as JSON.
+    """What the page shows of the ensemble itself, as JSON.
 
     Args:
         models: of every seed; card: theirs.
@@ -57,6 +80,7 @@ def run_all(
             "farthest": float(distance[change > 0].max()),
             "bound": bound,
         },
+        "rows": {"cells": list(periodicity.REPEATS), "changes": periodicity.row_changes(models, crystals[:_LONG])},
         "twins": geometry.twin_differences(models),
         "strain": {
             "ids": test,

@@ -16,6 +16,7 @@ TINY = 1e-4  # Å, far below what a relaxation leaves
 _REWRITTEN = ("supercell", "translation", "rotation")
 _CELLS = 10  # in a row, long enough for the bound of three layers in most perovskites
 _UNCHANGED = 1e-6  # of a feature, rounding
+REPEATS = (2, 4, 8)  # cells in a row
 
 
 def tie_changes(models: Mapping[int, CGCNN], crystals: Sequence[Crystal], seed: int) -> dict[str, dict[str, Floats]]:
@@ -34,6 +35,22 @@ def tie_changes(models: Mapping[int, CGCNN], crystals: Sequence[Crystal], seed: 
     return found
 
 
+def row_changes(models: Mapping[int, CGCNN], crystals: Sequence[Crystal]) -> dict[str, list[float]]:
+    """Rule -> mean |change of the prediction| over crystals written down as REPEATS cells in a row, long cells."""
+    return {
+        name: [float(np.abs(ask(models, [_row(each, n) for each in crystals], rule) - before).mean()) for n in REPEATS]
+        for name, rule in RULES.items()
+        for before in [ask(models, crystals, rule)]
+    }
+
+
+def _row(crystal: Crystal, n: int) -> Crystal:
+    """n cells in a row along the first lattice vector, the sites cell by cell."""
+    steps = np.arange(n)[:, None] * np.array([1.0, 0.0, 0.0])  # (n, 3)
+    coords = ((crystal.frac_coords + steps[:, None]) / [n, 1, 1]).reshape(-1, 3)
+    return Crystal(crystal.lattice * np.array([[n], [1], [1]]), coords, np.tile(crystal.atomic_numbers, n))
+
+
 def receptive_field(model: CGCNN, crystal: Crystal, rule: NeighbourRule) -> tuple[Floats, Floats, float]:
     """How the features of all sites change when the element of one site does, in a row of cells along x.
 
@@ -42,10 +59,8 @@ def receptive_field(model: CGCNN, crystal: Crystal, rule: NeighbourRule) -> tupl
         (N,) norm of the change of its features;
         bound: layers times the longest edge, in Å. Nothing beyond it can change.
     """
-    steps = np.arange(_CELLS)[:, None] * np.array([1.0, 0.0, 0.0])  # (cells, 3)
-    coords = ((crystal.frac_coords + steps[:, None]) / [_CELLS, 1, 1]).reshape(-1, 3)
-    lattice = crystal.lattice * np.array([[_CELLS], [1], [1]])
-    numbers = np.tile(crystal.atomic_numbers, _CELLS)
+    row = _row(crystal, _CELLS)
+    lattice, coords, numbers = row.lattice, row.frac_coords, row.atomic_numbers
     other = numbers.copy()
     other[0] = 20 if numbers[0] != 20 else 38  # calcium, or strontium in its place
     graphs = crystal_graphs([Crystal(lattice, coords, each) for each in (numbers, other)], rule)

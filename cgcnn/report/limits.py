@@ -7,6 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cgcnn.report.figures.base import axis_title, empty, escape, plain
+from cgcnn.report.figures.limits import grouped
 from cgcnn.report.page import document
 from cgcnn.report.sections import figure_view
 from cgcnn.report.words import is_surrogate, label_note
@@ -20,11 +21,19 @@ def render(found: Mapping[str, Any], about: Mapping[str, object]) -> str:
     unit, note = found["unit"], label_note(about, "regression")
     figures = {
         "ties": _ties(found["ties"], unit, note),
+        "rows": _rows(found["rows"], unit, note),
         "reach": _reach(found["reach"]),
         "strain": _strain(found["strain"], unit, note),
         "displacement": _displacement(found["displacement"], unit, note),
         "unrelaxed": _unrelaxed(found["unrelaxed"], unit, note),
     }
+    class_note = label_note(about, "classification")
+    scores = {name: axis_title("test MAE", unit, note) for name in ("rarest", "sites", "stability")}
+    scores |= {"order": axis_title("share in the right order", "", note)}
+    scores |= {"shortcut": axis_title("test accuracy", "", class_note)}
+    for name, groups in found["groups"].items():
+        if groups:
+            figures[name] = grouped(groups, _GROUPS[name].format(unit=unit), scores[name])
     return document(
         "limits.html",
         ("page.js",),
@@ -36,7 +45,21 @@ def render(found: Mapping[str, Any], about: Mapping[str, object]) -> str:
     )
 
 
+#: Experiment -> what its groups are.
+_GROUPS = {
+    "shortcut": "materials of the test split",
+    "order": "difference of the two targets ({unit})",
+    "rarest": "training materials that hold the rarest element of a material",
+    "sites": "sites of the cell",
+    "stability": "energy above the hull (eV/atom)",
+}
 _CAPTIONS = {
+    "shortcut": "Accuracy where the formula tells the class, and where it cannot",
+    "order": "Pairs of one formula: is the order of the two targets right?",
+    "rarest": "Error by the rarest element of a material",
+    "sites": "Error by the size of the cell",
+    "stability": "Error by the energy above the hull",
+    "rows": "Change of the prediction when several cells in a row are written down as one",
     "ties": "Change of the prediction when nothing physical changes",
     "reach": "Change of a site's features when the element of one site changes",
     "strain": "Prediction against an equal strain of all lattice vectors",
@@ -60,6 +83,22 @@ def _ties(ties: Mapping[str, Mapping[str, list[float]]], unit: str, note: str) -
             )
     figure.update_yaxes(type="log", exponentformat="power", dtick=2)
     figure.update_layout(boxmode="group", showlegend=True, legend={"orientation": "h", "y": 1.12})
+    return figure
+
+
+def _rows(rows: Mapping[str, Any], unit: str, note: str) -> go.Figure:
+    figure = empty("cells in a row", axis_title("mean |change of the prediction|", unit, note))
+    for rule, changes in rows["changes"].items():
+        figure.add_scatter(
+            x=rows["cells"],
+            y=plain(np.maximum(changes, _FLOOR)),
+            name=rule,
+            mode="lines+markers",
+            line={"color": _COLOURS[rule]},
+        )
+    figure.update_xaxes(tickvals=rows["cells"])
+    figure.update_yaxes(type="log", exponentformat="power", dtick=2)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
     return figure
 
 

@@ -44,6 +44,7 @@ class Row:
     fields: Mapping[str, Any]
     material_id: str = ""
     structure: Path | Atoms | Mapping[str, Any] | None = None
+    fault: str = ""  # why this row cannot be read, where the next ones can
 
 
 def read(paths: Sequence[Path], columns: Mapping[str, str], targets: Sequence[str]) -> Iterator[Entry]:
@@ -78,6 +79,8 @@ def _held_columns(path: Path) -> list[str]:
     names: dict[str, None] = {}
     empty = True
     for row in rows_of(path):
+        if row.fault:
+            raise InputError(f"{path}: {row.fault}. Repair it, or delete it.")
         empty = False
         names.update(dict.fromkeys(row.fields))
     if empty:
@@ -199,7 +202,8 @@ def rows_of(path: Path) -> Iterator[Row]:
             raise InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
         elif table_suffix(path):
             for number, fields in enumerate(_table_rows(path), start=1):
-                yield Row(f"{path.name} row {number}", fields)
+                origin = f"{path.name} row {number}"
+                yield Row(origin, {}, fault=fields) if isinstance(fields, str) else Row(origin, fields)
         elif Path(path.name.removesuffix(".gz")).suffix.lower() == ".json":
             yield from _json_file_rows(path)
         else:
@@ -240,14 +244,15 @@ def table_suffix(path: Path) -> str:
     return suffix if suffix in (".csv", ".jsonl", ".parquet") else ""
 
 
-def _table_rows(path: Path) -> Iterator[dict[str, Any]]:
+def _table_rows(path: Path) -> Iterator[dict[str, Any] | str]:
+    """Each row by column; or why it cannot be read."""
     if table_suffix(path) == ".parquet":
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(1000):
                 yield from batch.to_pylist()
         return
     with _open_text(path) as lines:
-        yield from _csv_rows(path, lines) if table_suffix(path) == ".csv" else _json_rows(path, lines)
+        yield from _csv_rows(path, lines) if table_suffix(path) == ".csv" else _json_rows(lines)
 
 
 def _open_text(path: Path) -> TextIO:
@@ -256,7 +261,7 @@ def _open_text(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", newline="")
 
 
-def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
     csv.field_size_limit(2**31 - 1)  # a CIF may be longer than the 131,072 characters that csv allows
     reader = csv.DictReader(lines, strict=True)
     names = reader.fieldnames or []
@@ -264,22 +269,21 @@ def _csv_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
     if twice:
         raise InputError(f"{path}: two columns are called '{twice[0]}'. Rename one of them.")
     for number, fields in enumerate(reader, start=1):
-        if None in fields or None in fields.values():
-            raise InputError(f"{path}: row {number} and the header differ in length. Quote text with commas or lines.")
-        yield fields
+        uneven = None in fields or None in fields.values()
+        yield f"row {number} and the header differ in length: quote text with commas or lines" if uneven else fields
 
 
-def _json_rows(path: Path, lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def _json_rows(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
             fields = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"{path}: line {number} is no JSON ({error}). Repair it or delete it.") from None
-        if not isinstance(fields, dict):
-            raise InputError(f"{path}: line {number} is no JSON object. Write one object with named columns a line.")
-        yield fields
+            yield f"line {number} is no JSON ({error})"
+            continue
+        whole = isinstance(fields, dict)
+        yield fields if whole else f"line {number} is no JSON object: write one object with named columns a line"
 
 
 def _json_file_rows(path: Path) -> Iterator[Row]:
@@ -292,10 +296,15 @@ def _json_file_rows(path: Path) -> Iterator[Row]:
     stem = Path(path.name.removesuffix(".gz")).stem
     if _is_structure(content):
         yield Row(path.name, {}, stem, content)
-    elif isinstance(content, list) and all(isinstance(item, dict) for item in content):
+    elif isinstance(content, list):
         for number, item in enumerate(content, start=1):
-            whole = _is_structure(item)
-            yield Row(f"{path.name} row {number}", {} if whole else item, f"{stem}-{number}", item if whole else None)
+            origin, name = f"{path.name} row {number}", f"{stem}-{number}"
+            if _is_structure(item):
+                yield Row(origin, {}, name, item)
+            elif isinstance(item, dict):
+                yield Row(origin, item, name)
+            else:
+                yield Row(origin, {}, fault=f"entry {number} is neither a structure nor an object with named columns")
     else:
         yield from _ase_rows(path)
 

@@ -4,11 +4,13 @@ Made for prediction: every structure gives one entry, in the order given, duplic
 cannot be read is an entry that says why, so that one bad file among a million costs one row.
 """
 
+import gzip
 import json
 import re
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +28,7 @@ Materials = Structure | Atoms | str | Path | Iterable[Structure | Atoms | str | 
 
 _COLUMNS_OF_STRUCTURES = {"lattice", "atomic_numbers", "frac_coords"}  # this pipeline's own tables
 _VASP_NAMES = ("POSCAR", "CONTCAR")  # say nothing of the material: its folder does
+_GZIP = b"\x1f\x8b"  # begins every gzip file
 _CIF_BLOCK = re.compile(r"^data_", re.MULTILINE | re.IGNORECASE)
 
 
@@ -72,14 +75,16 @@ def _entries_of_file(path: Path, name: str | None = None) -> Iterator[Entry]:
                 yield Entry(f"{name}-{number}", f"{path.name} block {number}", local.parse_structure(block))
             return
         for number, row in enumerate(local.rows_of(path), start=1):
-            if not row.material_id:  # a row of a table
+            if row.fault:
+                yield Entry(f"{name}-{number}", row.origin, row.fault)
+            elif not row.material_id:  # a row of a table
                 yield _entry(row, f"{name}-{number}")
             elif row.material_id.startswith(stem):
                 yield _entry(row, name + row.material_id.removeprefix(stem))
             else:
                 yield _entry(row, row.material_id)
     except InputError as error:
-        yield Entry(name, path.name, str(error).removeprefix(f"{path}: ").split(". ")[0].rstrip("."))
+        yield Entry(name, path.name, str(error).removeprefix(f"{path}: ").rsplit(". ", 1)[0].rstrip("."))
 
 
 def _entry(row: local.Row, name: str) -> Entry:
@@ -104,9 +109,13 @@ def _from_columns(fields: Mapping[str, Any]) -> Structure | str:
 
 def _cif_blocks(path: Path) -> list[str]:
     """The blocks with atoms of a CIF file that has several; nothing for any other file."""
-    if path.suffix.lower() != ".cif":
+    if Path(path.name.removesuffix(".gz")).suffix.lower() != ".cif":
         return []
-    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            text = file.read().decode("utf-8", "replace")
+    except (OSError, EOFError, zlib.error):
+        return []  # the reader of a single block says why
     starts = [match.start() for match in _CIF_BLOCK.finditer(text)]
     blocks = [text[start:end] for start, end in pairwise([*starts, len(text)])]
     return [block for block in blocks if "_atom_site_fract" in block]
@@ -119,7 +128,9 @@ def _entries_of_standard_input() -> Iterator[Entry]:
         with spooled.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
         with spooled.open("rb") as file:
-            named = spooled.with_name(_name_for(file.read(1 << 16)))
+            zipped = file.read(2) == _GZIP
+        with gzip.open(spooled) if zipped else spooled.open("rb") as file:
+            named = spooled.with_name(_name_for(file.read(1 << 16)) + ".gz" * zipped)
         spooled.rename(named)
         yield from _entries_of_file(named, "stdin")
 

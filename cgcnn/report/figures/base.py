@@ -17,9 +17,9 @@ import plotly.graph_objects as go
 from cgcnn.report.results import Model
 
 # Okabe & Ito's colours that show on white and on near-black; told apart by the colour-blind, and by symbol and dash.
-_VARIANT_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+VARIANT_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _VARIANT_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon")
-_BASELINE_COLOURS = {"mean": "#9aa1a9", "elements": "#8a6f4d", "composition": "#5f6770"}
+BASELINE_COLOURS = {"mean": "#9aa1a9", "elements": "#8a6f4d", "composition": "#5f6770"}
 _BASELINE_SYMBOLS = {"mean": "x", "elements": "triangle-down", "composition": "star"}
 _BASELINE_DASHES = {"mean": "dot", "elements": "dash", "composition": "dashdot"}
 SUBSET_COLOURS = {"train": "#56708f", "validation": "#93a8c0", "test": "#E69F00"}
@@ -39,9 +39,9 @@ class Style:
 
 def styles(models: Sequence[Model]) -> dict[str, Style]:
     """A style for each model; that of a variant follows from its place among the variants."""
-    looks = zip(cycle(_VARIANT_COLOURS), cycle(_VARIANT_SYMBOLS), strict=True)
+    looks = zip(cycle(VARIANT_COLOURS), cycle(_VARIANT_SYMBOLS), strict=True)
     return {
-        model.name: Style(_BASELINE_COLOURS[model.name], _BASELINE_SYMBOLS[model.name], _BASELINE_DASHES[model.name])
+        model.name: Style(BASELINE_COLOURS[model.name], _BASELINE_SYMBOLS[model.name], _BASELINE_DASHES[model.name])
         if model.is_baseline
         else Style(*next(looks))
         for model in models
