@@ -1,6 +1,7 @@
 """The numbers behind the sections of the report, against what is known otherwise."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from cgcnn.errors import InputError
 from cgcnn.report import runs, study
 from cgcnn.report.belief import LEVELS, calibration, reliability
 from cgcnn.report.compare import errors_of
+from cgcnn.report.contents import own_settings
 from cgcnn.report.costs import costs_of
 from cgcnn.report.failures import by_element, grouped, site_bins, worst
 from cgcnn.report.figures.learned import MOST_POINTS, shown
 from cgcnn.report.materials import MOST_SITES, Material, facts_of, for_viewer
+from cgcnn.report.page import legend
 from cgcnn.report.results import Run, load
 from cgcnn.tables import write_json
 from tests.test_report import HOSTILE, Page, load_run, write_run
@@ -162,3 +165,18 @@ def test_a_run_without_an_examination_says_what_is_missing(tmp_path: Path) -> No
     section = write_run(tmp_path, examination=False) | {"examination": True}
     with pytest.raises(InputError, match=r"examination\.json: no such file"):
         load(json.loads(json.dumps(section)), tmp_path / "data", tmp_path / "results")
+
+
+def test_a_convolution_is_explained_once_and_what_a_variant_sets_is_told(run: Run) -> None:
+    settings = run.provenance["settings"]
+    common = {"model": {"pool": "mean", "n_hidden": 2}, "train": {"lr": 0.02}}
+    own = {"pool": "sum", "n_hidden": 2}
+    variants = {name: {"conv": "gated", **common} for name in settings["variants"]}
+    last = list(variants)[-1]
+    variants[last] = {"conv": "gated", "model": own, "train": {"lr": 0.01}}
+    changed = replace(run, provenance={**run.provenance, "settings": {**settings, **common, "variants": variants}})
+    told = {entry["name"]: entry for entry in legend(changed) if not entry["is_baseline"]}
+    first = next(iter(told))
+    assert sum(bool(entry["equation"]) for entry in told.values()) == 1 and told[first]["equation"]
+    assert told[last]["what"] == f"as {first}, with pool: sum, lr: 0.01"
+    assert own_settings(variants[first], changed.provenance["settings"]) == ""

@@ -142,3 +142,12 @@ def as_text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(as_text(item) for item in value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def own_settings(variant: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """What a variant sets otherwise than the common settings of the run, such as "pool: attention, n_hidden: 1"."""
+    pairs = []
+    for part in ("model", "train"):
+        common = settings.get(part, {})
+        pairs += [f"{key}: {value}" for key, value in variant.get(part, {}).items() if common.get(key, value) != value]
+    return ", ".join(pairs)

@@ -87,18 +87,31 @@ def legend(run: Run) -> list[dict[str, Any]]:
     """Every model once, with its colour and what it is."""
     models = {model.name: model for contest in run.contests for model in contest.models}
     looks = styles(list(models.values()))
-    variants = run.provenance["settings"]["variants"]
-    equations = {name: words.CONVOLUTIONS[variant["conv"]] for name, variant in variants.items()}
+    what = {name: ("", meaning) for name, meaning in words.BASELINES.items()}
+    what |= _variants([model.name for model in models.values() if not model.is_baseline], run.provenance["settings"])
     return [
         {
             "name": name,
             "colour": looks[name].colour,
             "is_baseline": model.is_baseline,
-            "equation": "" if model.is_baseline else equations[name][0],
-            "what": words.BASELINES[name] if model.is_baseline else equations[name][1],
+            "equation": what[name][0],
+            "what": what[name][1],
         }
         for name, model in models.items()
     ]
+
+
+def _variants(names: Sequence[str], settings: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Equation and meaning of each variant. A convolution is explained once; what a variant sets by itself is told."""
+    explained: dict[str, str] = {}  # convolution -> the first variant that has it
+    found = {}
+    for name in names:
+        variant = settings["variants"][name]
+        first = explained.setdefault(variant["conv"], name)
+        equation, meaning = words.CONVOLUTIONS[variant["conv"]] if first == name else ("", f"as {first}")
+        own = contents.own_settings(variant, settings)
+        found[name] = (equation, meaning + (f", with {own}" if own else ""))
+    return found
 
 
 def _tasks(run: Run) -> list[dict[str, Any]]:

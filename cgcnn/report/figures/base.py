@@ -16,8 +16,11 @@ import plotly.graph_objects as go
 
 from cgcnn.report.results import Model
 
-# Okabe & Ito's colours that show on white and on near-black; told apart by the colour-blind, and by symbol and dash.
-VARIANT_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
+# First Okabe & Ito's colours that show on white and on near-black; told apart by the colour-blind, and by symbol.
+VARIANT_COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
+    *("#56B4E9", "#6A3D9A", "#6B8E23", "#B2182B", "#1B9E9E"),
+)
 _VARIANT_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "pentagon")
 BASELINE_COLOURS = {"mean": "#9aa1a9", "elements": "#8a6f4d", "composition": "#5f6770"}
 _BASELINE_SYMBOLS = {"mean": "x", "elements": "triangle-down", "composition": "star"}
