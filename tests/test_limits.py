@@ -1,6 +1,7 @@
 """The experiments on the limits find what is known of small cases, and the page says it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -54,6 +55,22 @@ def test_twins_are_different_crystals_and_one_to_the_network(models: dict[int, C
     for pair in ideal:
         assert max(pair["shells of 0.1 Å"], pair["shells of 0.001 Å"]) < 1e-6
     assert real["shells of 0.001 Å"] < 1e-6 < real["shells of 0.1 Å"]  # the thick shell holds the 13th neighbour
+
+
+def test_angles_tell_the_twins_apart_and_a_smooth_cutoff_takes_the_jumps(models: dict[int, CGCNN]) -> None:
+    settings = next(iter(models.values())).settings
+    torch.manual_seed(0)
+    seeing, smooth = (
+        {0: CGCNN(replace(settings, **own), torch.tensor(feature_table())).eval()}
+        for own in ({"angles": True}, {"smooth_cutoff": 0.1})
+    )
+    blind = geometry.twin_differences(models)[0]["shells of 0.1 Å"]
+    assert geometry.twin_differences(seeing)[0]["shells of 0.1 Å"] > 10 * blind
+    start = crystal(cubic_perovskite() * (2, 2, 2))
+    sharp_jump, smooth_jump = (
+        geometry.largest_jump(geometry.displacement_curves(ensemble, start)["shells"]) for ensemble in (models, smooth)
+    )
+    assert smooth_jump < sharp_jump
 
 
 def test_curves_begin_at_the_crystal_itself(models: dict[int, CGCNN]) -> None:

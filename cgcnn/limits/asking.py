@@ -1,6 +1,7 @@
 """What an ensemble says of crystals under a neighbour rule of one's choice."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ RULES = {"cut": NeighbourRule(ties="cut"), "shells": NeighbourRule(ties="shells"
 
 
 def ask(models: Mapping[int, CGCNN], crystals: Sequence[Crystal], rule: NeighbourRule) -> Floats:
-    """Mean over the seeds (C,) in the target's unit."""
+    """Mean over the seeds (C,) in the target's unit. The graphs hold angles where the networks ask for them."""
+    rule = replace(rule, angles=next(iter(models.values())).settings.angles)
     return np.mean(list(predict(models, PackedGraphs(crystal_graphs(crystals, rule))).values()), axis=0)
 
 
