@@ -20,7 +20,9 @@ def main(arguments: Namespace) -> None:
     models, card = load_models(arguments.weights)
     structures, split = read_table(arguments.structures, STRUCTURES), read_table(arguments.split, SPLIT)
     found = run_all(models, card, structures, split, section["structures"], section["seed"])
-    found["groups"] = compare_groups(_tables(arguments.predictions), structures, split)
+    predictions = _tables(arguments.predictions)
+    found["models"] = list(dict.fromkeys(name for table in predictions for name in table["model"].to_pylist()))
+    found["groups"] = compare_groups(predictions, structures, split)
     for path in arguments.class_split:
         classes = _tables(arguments.class_predictions)
         found["groups"]["shortcut"] = compare_classes(classes, structures, read_table(path, SPLIT))

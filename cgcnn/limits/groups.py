@@ -76,5 +76,5 @@ def composition_shortcut(answers: Answers, structures: pa.Table, ids: Sequence[s
     for formula, label in zip(column_of(structures, "formula", ids), target, strict=True):
         classes.setdefault(formula, set()).add(label)
     both = np.array([len(classes[formula]) > 1 for formula in column_of(structures, "formula", answers.ids)])
-    groups = {"all": np.ones(len(both), dtype=bool), "formula of one class": ~both, "formula of both classes": both}
+    groups = {"all": np.ones(len(both), dtype=bool), "one class": ~both, "both classes": both}
     return by_group(groups, answers.hits())

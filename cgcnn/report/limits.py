@@ -7,7 +7,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cgcnn.report.figures.base import axis_title, empty, escape, plain
-from cgcnn.report.figures.limits import grouped
+from cgcnn.report.figures.limits import LEGEND, grouped
 from cgcnn.report.page import document
 from cgcnn.report.sections import figure_view
 from cgcnn.report.words import is_surrogate, label_note
@@ -33,7 +33,7 @@ def render(found: Mapping[str, Any], about: Mapping[str, object]) -> str:
     scores |= {"shortcut": axis_title("test accuracy", "", class_note)}
     for name, groups in found["groups"].items():
         if groups:
-            figures[name] = grouped(groups, _GROUPS[name].format(unit=unit), scores[name])
+            figures[name] = grouped(groups, found["models"], _GROUPS[name].format(unit=unit), scores[name])
     return document(
         "limits.html",
         ("page.js",),
@@ -47,9 +47,9 @@ def render(found: Mapping[str, Any], about: Mapping[str, object]) -> str:
 
 #: Experiment -> what its groups are.
 _GROUPS = {
-    "shortcut": "materials of the test split",
+    "shortcut": "test materials by the classes of their formula",
     "order": "difference of the two targets ({unit})",
-    "rarest": "training materials that hold the rarest element of a material",
+    "rarest": "training materials that hold its rarest element",
     "sites": "sites of the cell",
     "stability": "energy above the hull (eV/atom)",
 }
@@ -82,12 +82,12 @@ def _ties(ties: Mapping[str, Mapping[str, list[float]]], unit: str, note: str) -
                 showlegend=how == "rattle",
             )
     figure.update_yaxes(type="log", exponentformat="power", dtick=2)
-    figure.update_layout(boxmode="group", showlegend=True, legend={"orientation": "h", "y": 1.12})
+    figure.update_layout(boxmode="group", showlegend=True, legend=LEGEND)
     return figure
 
 
 def _rows(rows: Mapping[str, Any], unit: str, note: str) -> go.Figure:
-    figure = empty("cells in a row", axis_title("mean |change of the prediction|", unit, note))
+    figure = empty("cells in a row", axis_title("mean |change|", unit, note))
     for rule, changes in rows["changes"].items():
         figure.add_scatter(
             x=rows["cells"],
@@ -98,7 +98,7 @@ def _rows(rows: Mapping[str, Any], unit: str, note: str) -> go.Figure:
         )
     figure.update_xaxes(tickvals=rows["cells"])
     figure.update_yaxes(type="log", exponentformat="power", dtick=2)
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
+    figure.update_layout(showlegend=True, legend=LEGEND)
     return figure
 
 
@@ -115,9 +115,7 @@ def _reach(reach: Mapping[str, Any]) -> go.Figure:
 
 
 def _strain(strain: Mapping[str, Any], unit: str, note: str) -> go.Figure:
-    figure = empty(
-        "strain of each lattice vector (%)", axis_title("prediction, less that of the relaxed cell", unit, note)
-    )
+    figure = empty("strain of each lattice vector (%)", axis_title("change of the prediction", unit, note))
     for name, curve in zip(strain["ids"], strain["curves"], strict=True):
         figure.add_scatter(
             x=plain(100 * np.array(strain["strains"])),
@@ -136,12 +134,12 @@ def _displacement(displacement: Mapping[str, Any], unit: str, note: str) -> go.F
     for rule, curve in displacement["curves"].items():
         colour = {"color": _COLOURS[rule]}
         figure.add_scatter(x=plain(displacement["steps"]), y=plain(curve), mode="lines", name=rule, line=colour)
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12})
+    figure.update_layout(showlegend=True, legend=LEGEND)
     return figure
 
 
 def _unrelaxed(unrelaxed: Mapping[str, list[float]], unit: str, note: str) -> go.Figure:
-    figure = empty("deviation of the displacements (Å)", axis_title("test MAE of the ensemble", unit, note))
+    figure = empty("deviation of the displacements (Å)", axis_title("test MAE", unit, note))
     figure.add_scatter(
         x=unrelaxed["sigmas"], y=plain(unrelaxed["errors"]), mode="lines+markers", line={"color": "#0072B2"}
     )

@@ -8,14 +8,15 @@ import plotly.graph_objects as go
 
 from cgcnn.report.figures.base import BASELINE_COLOURS, VARIANT_COLOURS, empty, escape, plain
 
+LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom"}  # above the figure, however many lines it takes
 
-def grouped(groups: Sequence[Mapping[str, Any]], x_title: str, y_title: str) -> go.Figure:
-    """A bar for each model in each group, variants first; below each group how many there are."""
+
+def grouped(groups: Sequence[Mapping[str, Any]], models: Sequence[str], x_title: str, y_title: str) -> go.Figure:
+    """A bar for each model in each group, in the colours of the report; below each group how many there are."""
     figure = empty(x_title, y_title)
     places = [f"{escape(group['group'])}<br>n = {group['n']}" for group in groups]
-    models = sorted(groups[0]["scores"], key=lambda name: (name in BASELINE_COLOURS, name))
     others = cycle(VARIANT_COLOURS)
-    for model in models:
+    for model in sorted(models, key=lambda name: name in BASELINE_COLOURS):  # variants first
         figure.add_bar(
             x=places,
             y=plain(group["scores"][model] for group in groups),
@@ -25,5 +26,5 @@ def grouped(groups: Sequence[Mapping[str, Any]], x_title: str, y_title: str) -> 
         )
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_yaxes(rangemode="tozero")
-    figure.update_layout(barmode="group", showlegend=True, legend={"orientation": "h", "y": 1.12})
+    figure.update_layout(barmode="group", showlegend=True, legend=LEGEND)
     return figure
