@@ -258,7 +258,7 @@ def test_surrogate_labels_are_named_wherever_a_number_of_theirs_stands(page: Pag
         assert "not DFT" in titles, name
     captions = re.findall(r'<p class="caption" id="(?:overview|metrics).*?</p>', html, re.DOTALL)
     assert len(captions) == 4 and all("not DFT" in caption for caption in captions)
-    headlines = re.findall(r'<p class="headline">.*?</p>', html, re.DOTALL)
+    headlines = re.findall(r'<div class="headline">.*?</p>', html, re.DOTALL)
     assert len(headlines) == 2 and all("not DFT" in sentence for sentence in headlines)
 
 

@@ -117,3 +117,9 @@ def test_a_telephone_need_not_scroll_sideways(page: tuple["playwright.Page", lis
     opened, _ = page
     opened.set_viewport_size({"width": 380, "height": 800})
     until(opened, "document.documentElement.scrollWidth <= 380")  # figures follow in turn
+    opened.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true })")
+    outside = (
+        "[...document.querySelectorAll('main *')].filter((each) => !each.closest('.scroll, svg')"
+        " && each.getBoundingClientRect().right > 381).map((each) => `${each.tagName} ${each.className}`)"
+    )
+    assert opened.evaluate(outside) == []

@@ -77,6 +77,17 @@ def test_the_worst_are_the_worst_and_say_why(run: Run) -> None:
     )
 
 
+def test_seeds_disagree_on_a_class_where_their_classes_differ(run: Run) -> None:
+    family = run.contests[1]
+    ids, classes = list(family.material_id), family.best.prediction > 0.5
+    for each in worst(family, family.best, facts_of(run.structures)):
+        votes = set(classes[:, ids.index(each.material_id)])
+        assert ("the seeds disagree" in each.reasons) == (len(votes) == 2)
+    sure = replace(family.best, prediction=np.where(family.target == 1, [[0.1], [0.3]], [[0.9], [0.7]]))  # all wrong
+    wrong = worst(replace(family, models=[sure]), sure, facts_of(run.structures))
+    assert wrong and not any("the seeds disagree" in each.reasons for each in wrong)
+
+
 def test_an_element_that_was_never_trained_on_is_a_reason(run: Run) -> None:
     energy, facts = run.contests[0], facts_of(run.structures)
     name = worst(energy, energy.best, facts)[0].material_id

@@ -44,6 +44,12 @@ def ranked(contest: Contest, models: Sequence[Model]) -> list[Model]:
     return [model for _, model in sorted(scored, key=lambda pair: sign * pair[0])]
 
 
+def best_score(contest: Contest) -> float | None:
+    """That of the best of all models, baselines included; None where no model has one."""
+    ranking = ranked(contest, contest.models)
+    return mean_score(contest, ranking[0]) if ranking else None
+
+
 def gain(contest: Contest, better: Model, worse: Model, resamples: int, seed: int) -> Gain:
     """Gain of one model over another, with a paired bootstrap interval over the test materials."""
     # The error of a material is its mean over the seeds, so the gain is the difference of the means in the table.

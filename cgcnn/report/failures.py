@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cgcnn.elements import SYMBOLS
+from cgcnn.metrics import predicted_class
 from cgcnn.report.compare import errors_of
 from cgcnn.report.materials import Material
 from cgcnn.report.results import Contest, Model
@@ -111,6 +112,7 @@ class _Detective:
         self.elements = Counter(z for name in training for z in facts[name].elements)
         self.prototypes = Counter(facts[name].prototype for name in training)
         self.tails = np.quantile(list(self.trained.values()), [_TAIL, 1 - _TAIL])
+        self.prediction = model.prediction
         self.spread = model.prediction.std(axis=0, ddof=1) if len(model.prediction) > 1 else None
         self.off = [each.prediction.mean(axis=0) - contest.target for each in contest.models if each.name != "mean"]
         self.distance: Floats | None = None
@@ -132,11 +134,17 @@ class _Detective:
                 found.append(f"its nearest training material, {self.facts[near].formula}, is of the other class")
         if contest.kind == "regression" and not self.tails[0] <= contest.target[row] <= self.tails[1]:
             found.append("its target is beyond 98 % of the training targets")
-        if self.spread is not None and self.spread[row] > np.quantile(self.spread, 1 - _OUTER):
+        if self._seeds_disagree(row):
             found.append("the seeds disagree")
         if len(self.off) > 2 and self._all_alike(row):
             found.append("every model errs the same way: look at the label")
         return [reason for reason in found if reason]
+
+    def _seeds_disagree(self, row: int) -> bool:
+        """On the class; in a regression more than on most test materials."""
+        if self.contest.kind == "classification":
+            return len(set(predicted_class(self.prediction[:, row]).tolist())) > 1
+        return self.spread is not None and bool(self.spread[row] > np.quantile(self.spread, 1 - _OUTER))
 
     def _seen(self, symbol: str, n: int) -> str:
         if n > _RARE:

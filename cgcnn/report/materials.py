@@ -1,7 +1,7 @@
 """What a material is called and made of, and its structure as the page's viewer takes it."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ def for_viewer(structures: pa.Table, first: Sequence[str], contributions: Mappin
     numbers = sorted({int(z) for atoms in chosen["atomic_numbers"] for z in atoms})
     return {
         "elements": {
-            z: [SYMBOLS[z], _hex(jmol_colors[z]), round(float(covalent_radii[z]), 2), pauling[z]] for z in numbers
+            z: [SYMBOLS[z], element_colour(z), round(float(covalent_radii[z]), 2), pauling[z]] for z in numbers
         },
         "materials": {
             material_id: [
@@ -91,5 +91,6 @@ def for_viewer(structures: pa.Table, first: Sequence[str], contributions: Mappin
     }
 
 
-def _hex(colour: Iterable[float]) -> str:
-    return "#" + "".join(f"{round(255 * share):02x}" for share in colour)
+def element_colour(atomic_number: int) -> str:
+    """The colour in which Jmol draws an element, as #rrggbb."""
+    return "#" + "".join(f"{round(255 * share):02x}" for share in jmol_colors[atomic_number])

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from ase.data.colors import jmol_colors
 
 from cgcnn.report import crystals
+from cgcnn.report.materials import element_colour
 
 if TYPE_CHECKING:
     from cgcnn.screening import Screened, Want
@@ -34,7 +34,7 @@ def render(screened: "Screened", wants: "Sequence[Want]", hindsight: Mapping[str
 def _card(screened: "Screened", row: int, wants: "Sequence[Want]") -> dict[str, Any]:
     structure = screened.structures[row]
     facts: dict[str, Any] = {str(key): value for key, value in screened.table.loc[row].items()}
-    colours = ["#" + "".join(f"{round(255 * x):02x}" for x in jmol_colors[site.specie.Z]) for site in structure]
+    colours = [element_colour(site.specie.Z) for site in structure]
     return {
         **facts,
         "rank": row + 1,

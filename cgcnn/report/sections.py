@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cgcnn.elements import SYMBOLS
-from cgcnn.metrics import HEADLINE, LOWER_IS_BETTER, METRICS, predicted_class
+from cgcnn.metrics import HEADLINE, METRICS, predicted_class
 from cgcnn.report import failures, words
 from cgcnn.report.belief import calibration
-from cgcnn.report.compare import errors_of, gain, mean_score, ranked
+from cgcnn.report.compare import best_score, errors_of, gain, mean_score, ranked
 from cgcnn.report.contents import periodic_table
 from cgcnn.report.figures import belief, comparison, learned
 from cgcnn.report.figures import failures as failing
@@ -60,8 +60,7 @@ def _rows(contest: Contest, evaluation: Mapping[str, Any]) -> list[dict[str, Any
         metric: words.decimals_for(summary[metric]["mean"] for summary in summaries) if metric in ("mae", "rmse") else 3
         for metric in METRICS[contest.kind]
     }
-    scores = [score for model in contest.models if (score := mean_score(contest, model)) is not None]
-    best = (min if headline in LOWER_IS_BETTER else max)(scores, default=None)
+    best = best_score(contest)
     composition = contest.baseline("composition")
     variants = ranked(contest, contest.variants)
     next_best = dict(zip((model.name for model in variants), variants[1:], strict=False))
@@ -131,8 +130,10 @@ def _figures(contest: Contest, facts: Mapping[str, Material], note: str) -> dict
         loss = "loss, scaled targets"
     else:
         error, loss = "share of wrong classes, validation", "loss, NLL (nats)"
+    every_seed = "Every seed, and the mean prediction"
     groups = {
-        "scores": [_figure(contest, "scores", "Every seed, and the mean prediction", comparison.scores(contest, note))],
+        "scores": [_figure(contest, "scores", every_seed, comparison.scores(contest, note))],
+        "headline": [_figure(contest, "headline", every_seed, comparison.scores(contest, note))],
         "learning": [
             _figure(contest, quantity, caption, comparison.learning_curves(contest, quantity, title, note))
             for quantity, caption, title in (
@@ -234,7 +235,7 @@ def _learned(contest: Contest, facts: Mapping[str, Material], note: str) -> dict
             maps.append(_figure(contest, f"{projection}-target", f"{name}, coloured by the target", figure))
         figure = learned.by_label(contest, projection, facts, families)
         maps.append(_figure(contest, f"{projection}-label", f"{name}, coloured by {label}", figure))
-    elements = _figure(contest, "elements", "Elements", learned.elements(examination))
+    elements = _figure(contest, "elements", "Elements, as the first layer places them", learned.elements(examination))
     chosen = _chosen_crystals(contest, examination, facts)
     sites = _figure(contest, "sites", "What the sites add", learned.contributions(contest, chosen, note))
     unit = contest.unit if contest.kind == "regression" else "log odds"

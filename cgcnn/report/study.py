@@ -8,7 +8,7 @@ import numpy as np
 from cgcnn.metrics import HEADLINE
 from cgcnn.report import words
 from cgcnn.report.belief import LEVELS, calibration
-from cgcnn.report.compare import mean_score
+from cgcnn.report.compare import best_score, mean_score, verdict
 from cgcnn.report.figures import study as figures
 from cgcnn.report.page import banner, document, legend
 from cgcnn.report.results import Contest, Run
@@ -50,6 +50,7 @@ def _task(run: Run, task: str, ladder: Sequence[str], learning: str) -> dict[str
     return {
         "name": task,
         "note": note,
+        "verdicts": [(words.SPLITS[contest.split][0], _verdict(run, contest)) for contest in rungs],
         "headline": HEADLINE[kind],
         "unit": rungs[0].unit,
         "ladder": _table(rungs),
@@ -65,14 +66,25 @@ def _task(run: Run, task: str, ladder: Sequence[str], learning: str) -> dict[str
     }
 
 
+def _verdict(run: Run, contest: Contest) -> list[str]:
+    """Which variant wins, and what stands first against it."""
+    evaluation = run.provenance["settings"]["evaluation"]
+    note = words.label_note(run.about, contest.kind)
+    return verdict(contest, note, evaluation["bootstrap"], evaluation["seed"])[:2]
+
+
 def _table(contests: Sequence[Contest]) -> list[dict[str, Any]]:
     """A row a model: its headline metric, mean and spread over the seeds, in each contest; the best in bold."""
     headline = HEADLINE[contests[0].kind]
     decimals = words.decimals_for(mean_score(c, m) for c in contests for m in c.models) if headline == "mae" else 3
     rows = []
     for place, model in enumerate(contests[0].models):
-        found = [contest.models[place].scores["summary"]["test"][headline] for contest in contests]
-        cells = [words.with_spread(cell["mean"], cell["std"], decimals) for cell in found]
+        cells = []
+        for contest in contests:
+            own = contest.models[place]
+            score = own.scores["summary"]["test"][headline]
+            text = words.with_spread(score["mean"], score["std"], decimals)
+            cells.append((text, mean_score(contest, own) == best_score(contest)))
         rows.append({"name": model.name, "is_baseline": model.is_baseline, "cells": cells})
     return rows
 

@@ -28,6 +28,8 @@ _BASELINE_DASHES = {"mean": "dot", "elements": "dash", "composition": "dashdot"}
 SUBSET_COLOURS = {"train": "#56708f", "validation": "#93a8c0", "test": "#E69F00"}
 
 _FONT = {"family": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", "size": 12}
+_TITLE_FONT = {"size": 13}
+_MANY_DECADES = 1e3  # from largest to smallest value
 _LINE_STYLE = {"showline": True, "zeroline": False, "ticks": "outside", "ticklen": 4, "automargin": True}
 
 
@@ -68,8 +70,8 @@ def empty(x_title: str, y_title: str) -> go.Figure:
         "hovermode": "closest",
         "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": "#8b939b", "activecolor": "#0072B2"},
         "hoverlabel": {"font": _FONT, "align": "left"},
-        "xaxis": {**_LINE_STYLE, "title": {"text": x_title, "standoff": 8}},
-        "yaxis": {**_LINE_STYLE, "title": {"text": y_title, "standoff": 6}},
+        "xaxis": {**_LINE_STYLE, "title": {"text": x_title, "standoff": 8, "font": _TITLE_FONT}},
+        "yaxis": {**_LINE_STYLE, "title": {"text": y_title, "standoff": 6, "font": _TITLE_FONT}},
     }
     return go.Figure(layout=layout)
 
@@ -92,7 +94,8 @@ def plain(values: Any) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2, 5 in each decade; all digits where less than a decade is shown."""
-    digits = (1, 2, 5) if high / low > 10 else range(1, 10)
+    """1, 2, 5 in each decade; all digits where less than a decade is shown, 1 alone beyond three decades."""
+    ratio = high / low
+    digits = range(1, 10) if ratio <= 10 else (1, 2, 5) if ratio <= _MANY_DECADES else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     return [float(f"{digit}e{decade}") for decade in decades for digit in digits]

@@ -69,6 +69,7 @@ def reliability_diagram(contest: Contest, note: str) -> go.Figure:
                 "color": style.colour,
                 "symbol": style.symbol,
                 "size": [round(5 + 14 * (members / len(contest.target)) ** 0.5, 1) for *_, members in bins],
+                "line": {"width": 0},
             },
             hovertemplate=f"{escape(model.name)}, %{{customdata}} materials<br>probability %{{x:.2f}}"
             "<br>frequency %{y:.2f}<extra></extra>",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cgcnn.elements import SYMBOLS, properties
 from cgcnn.report.figures.base import axis_title, empty, escape, plain
-from cgcnn.report.materials import Material
+from cgcnn.report.materials import Material, element_colour
 from cgcnn.report.results import Contest, Examination
 from cgcnn.report.words import readable
 
@@ -143,7 +143,7 @@ def contributions(contest: Contest, chosen: Sequence[Chosen], note: str) -> go.F
     unit = contest.unit if contest.kind == "regression" else "log odds"
     figure = empty(axis_title("added to the prediction", unit, note), "")
     held = sorted({int(z) for *_, numbers in chosen for z in numbers})
-    for place, z in enumerate(held):
+    for z in held:
         own = [(name, formula, values[numbers == z]) for name, formula, values, numbers in chosen if z in numbers]
         figure.add_bar(
             x=plain(values.sum() for *_, values in own),
@@ -154,9 +154,9 @@ def contributions(contest: Contest, chosen: Sequence[Chosen], note: str) -> go.F
             text=SYMBOLS[z],
             textposition="inside",
             insidetextanchor="middle",
-            marker={"color": _COLOURS[place % len(_COLOURS)], "line": {"width": 0}},
+            marker={"color": element_colour(z), "line": {"width": 1, "color": "#8a8f95"}},
             hovertemplate=f"{SYMBOLS[z]}, %{{customdata[1]}} sites<br>%{{x:+.3f}} {escape(unit)}<extra></extra>",
         )
-    figure.update_layout(barmode="relative", bargap=0.35)
+    figure.update_layout(barmode="relative", bargap=0.35, uniformtext={"minsize": 9, "mode": "hide"})
     order = [f"{escape(formula)} ({escape(name)})" for name, formula, *_ in chosen]
     return figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], type="category")

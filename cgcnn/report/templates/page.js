@@ -1,5 +1,6 @@
 "use strict";
 const plots = [...document.querySelectorAll(".plot")];
+const NARROW = 420; // pixels of a figure, below which the titles of its axes are written small
 const byTouch = matchMedia("(pointer: coarse)").matches;
 
 // A figure is drawn when it comes near the window: a page of fifty opens as fast as a page of two.
@@ -7,6 +8,7 @@ function draw(plot) {
   if (plot.data) return;
   const figure = JSON.parse(document.getElementById(`${plot.id}-data`).textContent);
   if (byTouch) figure.layout.dragmode = false; // a finger on a figure scrolls the page
+  if (plot.clientWidth < NARROW) for (const name of ["xaxis", "yaxis"]) figure.layout[name].title.font = { size: 11 };
   for (const trace of figure.data) if (trace.meta && hidden.has(trace.meta)) trace.visible = false;
   Plotly.newPlot(plot, figure.data, figure.layout, {
     responsive: true,
