@@ -123,3 +123,18 @@ def test_a_telephone_need_not_scroll_sideways(page: tuple["playwright.Page", lis
         " && each.getBoundingClientRect().right > 381).map((each) => `${each.tagName} ${each.className}`)"
     )
     assert opened.evaluate(outside) == []
+
+
+def test_paper_shows_every_figure_and_cuts_no_table(page: tuple["playwright.Page", list[str]]) -> None:
+    opened, complaints = page
+    opened.reload()
+    assert opened.evaluate("plots.filter((plot) => !plot.data).length > 10")  # far below the window
+    opened.set_viewport_size({"width": 718, "height": 1000})  # A4 less margins
+    opened.emulate_media(media="print")
+    opened.evaluate("dispatchEvent(new Event('beforeprint'))")
+    until(opened, "plots.every((plot) => plot.data)")
+    wide = "[...document.querySelectorAll('table')].filter((each) => each.getBoundingClientRect().right > innerWidth)"
+    assert opened.evaluate(f"{wide}.map((each) => each.textContent.slice(0, 80))") == []
+    opened.evaluate("dispatchEvent(new Event('afterprint'))")
+    opened.emulate_media(media="screen")
+    assert complaints == []
