@@ -1,6 +1,7 @@
 "use strict";
 // The structure of a material in 3-D: a dialog that opens on a click on whatever stands for a material.
-const stored = JSON.parse(document.getElementById("structures").textContent);
+let parsed; // megabytes, so not before the first structure is opened
+const stored = () => (parsed ??= JSON.parse(document.getElementById("structures").textContent));
 const dialog = document.getElementById("viewer");
 const STEPS = 10000; // of a lattice vector in stored coordinates
 const EDGE = 1e-3; // so near to a face of the cell a site is drawn on the opposite face, too
@@ -12,19 +13,19 @@ const unescapeText = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", "
 const escapeText = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 
 function openStructure(id, task) {
-  const found = stored.materials[id];
+  const found = stored().materials[id];
   if (!found) return;
   const [formula, group, prototype] = found;
   document.getElementById("viewer-title").textContent = formula;
   document.getElementById("viewer-facts").textContent = [id, group ? `space group ${group}` : "", prototype].filter(Boolean).join(", ");
-  const tasks = Object.keys(stored.contributions).filter((name) => stored.contributions[name][2][id]);
+  const tasks = Object.keys(stored().contributions).filter((name) => stored().contributions[name][2][id]);
   const colours = document.getElementById("viewer-colours");
   const choices = ["elements", ...tasks];
   colours.replaceChildren(
     ...choices.map((choice) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = choice === "elements" ? "elements" : `what sites add: ${stored.contributions[choice][0]}`;
+      button.textContent = choice === "elements" ? "elements" : `what sites add: ${stored().contributions[choice][0]}`;
       button.dataset.choice = choice;
       button.addEventListener("click", () => show(id, choice));
       return button;
@@ -37,13 +38,13 @@ function openStructure(id, task) {
 function show(id, choice) {
   for (const button of document.getElementById("viewer-colours").children)
     button.setAttribute("aria-pressed", button.dataset.choice === choice);
-  const [, , , cell, numbers, coordinates] = stored.materials[id];
+  const [, , , cell, numbers, coordinates] = stored().materials[id];
   const lattice = [cell.slice(0, 3), cell.slice(3, 6), cell.slice(6, 9)];
-  const [, unit, contributions] = choice === "elements" ? ["", "", {}] : stored.contributions[choice];
+  const [, unit, contributions] = choice === "elements" ? ["", "", {}] : stored().contributions[choice];
   const { atoms, bonds } = sitesOf(lattice, numbers, coordinates);
-  const colour = choice === "elements" ? (atom) => stored.elements[atom.z][1] : shades(contributions[id]);
+  const colour = choice === "elements" ? (atom) => stored().elements[atom.z][1] : shades(contributions[id]);
   const text = (atom) =>
-    stored.elements[atom.z][0] + (contributions[id] ? `, adds ${contributions[id][atom.site].toFixed(3)} ${escapeText(unit)}` : "");
+    stored().elements[atom.z][0] + (contributions[id] ? `, adds ${contributions[id][atom.site].toFixed(3)} ${escapeText(unit)}` : "");
   const soft = getComputedStyle(document.documentElement).getPropertyValue("--soft").trim();
   const axis = { visible: false, showspikes: false };
   const layout = {
@@ -73,7 +74,7 @@ function sitesOf(lattice, numbers, coordinates) {
     const [xs, ys, zs] = home[site].map((x) => (Math.abs(x) < EDGE ? [0, 1] : [0]));
     for (const x of xs) for (const y of ys) for (const z of zs) add(site, [x, y, z]);
   });
-  const pull = (z) => stored.elements[z][3];
+  const pull = (z) => stored().elements[z][3];
   const anion = numbers.reduce((best, z) => (pull(z) > pull(best) ? z : best));
   for (const atom of atoms.filter((each) => each.z !== anion))
     for (const { site, shift } of anionsAround(lattice, home, numbers, anion, atom)) bonds.push([atom.at, add(site, shift)]);
@@ -113,7 +114,7 @@ function spheres(atoms, colour, text) {
   const mesh = { type: "mesh3d", x: [], y: [], z: [], i: [], j: [], k: [], vertexcolor: [], text: [], hoverinfo: "text", flatshading: false,
     lighting: { ambient: 0.85, diffuse: 0.4, specular: 0.15, roughness: 0.6, facenormalsepsilon: 0 } };
   for (const atom of atoms) {
-    const first = mesh.x.length, size = 0.34 * Math.sqrt(stored.elements[atom.z][2]), shade = colour(atom), label = text(atom);
+    const first = mesh.x.length, size = 0.34 * Math.sqrt(stored().elements[atom.z][2]), shade = colour(atom), label = text(atom);
     for (let ring = 0; ring <= RINGS; ring++) for (let spoke = 0; spoke < SPOKES; spoke++) {
       const polar = (Math.PI * ring) / RINGS, around = (2 * Math.PI * spoke) / SPOKES;
       mesh.x.push(atom.at[0] + size * Math.sin(polar) * Math.cos(around));
@@ -141,7 +142,7 @@ function shades(values) {
 function legend(numbers, values, unit) {
   const items = values
     ? [["#0072B2", "lowers"], ["#C8C8C8", "neither"], ["#D55E00", `raises, ${Math.max(...values.map(Math.abs)).toFixed(3)} ${unit} at most`]]
-    : [...new Set(numbers)].map((z) => [stored.elements[z][1], stored.elements[z][0]]);
+    : [...new Set(numbers)].map((z) => [stored().elements[z][1], stored().elements[z][0]]);
   document.getElementById("viewer-legend").replaceChildren(
     ...items.map(([colour, name]) => {
       const item = document.createElement("span"), dot = document.createElement("i");
