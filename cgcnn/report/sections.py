@@ -1,6 +1,5 @@
 """The sections of a task: from a contest to what the templates show."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,10 +7,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from cgcnn.elements import SYMBOLS
-from cgcnn.metrics import HEADLINE, METRICS, predicted_class
-from cgcnn.report import failures, words
+from cgcnn.metrics import HEADLINE, METRICS
+from cgcnn.report import failures, scoreboard, words
 from cgcnn.report.belief import calibration
-from cgcnn.report.compare import best_score, errors_of, gain, mean_score, ranked
+from cgcnn.report.compare import errors_of
 from cgcnn.report.contents import periodic_table
 from cgcnn.report.figures import belief, comparison, learned
 from cgcnn.report.figures import failures as failing
@@ -41,85 +40,15 @@ def contest_view(
         "headline": HEADLINE[contest.kind],
         "metric_names": METRICS[contest.kind],
         "n_test": len(contest.target),
-        "rows": _rows(contest, evaluation),
+        "rows": scoreboard.rows(contest, evaluation),
         "figures": _figures(contest, facts, note),
         "both_classes": len(set(contest.target)) == 2,
-        "confusions": _confusions(contest) if contest.kind == "classification" else [],
+        "confusions": scoreboard.confusions(contest) if contest.kind == "classification" else [],
         "best": contest.best.name,
         "failures": _failures(contest, facts, note),
         "learned": _learned(contest, facts, note) if contest.examination else None,
         "belief": _belief(contest, note),
     }
-
-
-def _rows(contest: Contest, evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the tables: a model each, numbers already written."""
-    headline = HEADLINE[contest.kind]
-    summaries = [model.scores["summary"]["test"] for model in contest.models]
-    decimals = {
-        metric: words.decimals_for(summary[metric]["mean"] for summary in summaries) if metric in ("mae", "rmse") else 3
-        for metric in METRICS[contest.kind]
-    }
-    best = best_score(contest)
-    composition = contest.baseline("composition")
-    variants = ranked(contest, contest.variants)
-    next_best = dict(zip((model.name for model in variants), variants[1:], strict=False))
-    rows = []
-    for model, summary in zip(contest.models, summaries, strict=True):
-        ensemble = model.scores["ensemble"]["test"][headline]
-        places = decimals[headline]
-        row = {
-            "name": model.name,
-            "is_baseline": model.is_baseline,
-            "is_best": mean_score(contest, model) == best,
-            "chosen": _chosen(model),
-            "metrics": {
-                metric: words.with_spread(summary[metric]["mean"], summary[metric]["std"], decimals[metric])
-                for metric in METRICS[contest.kind]
-            },
-            "training": words.number(_mean_of(model, "train", headline), places),
-            "ensemble": words.number(ensemble["value"], places),
-            "interval": words.interval(ensemble["low"], ensemble["high"], places),
-            "gain": (words.DASH, ""),
-            "lead": (words.DASH, ""),
-        }
-        if composition is not None and model is not composition:
-            row["gain"] = _gain(contest, model, composition, evaluation, places)
-        if model.name in next_best:
-            row["lead"] = _gain(contest, model, next_best[model.name], evaluation, places)
-        rows.append(row)
-    return rows
-
-
-def _gain(contest: Contest, model: Model, other: Model, evaluation: Mapping[str, Any], places: int) -> tuple[str, str]:
-    """Gain of one model on another in words, and its interval."""
-    found = gain(contest, model, other, evaluation["bootstrap"], evaluation["seed"])
-    sign = "+" if found.value > 0 else ""
-    return sign + words.number(found.value, places), words.interval(found.low, found.high, places)
-
-
-def _chosen(model: Model) -> str:
-    """Which estimators a baseline chose on the validation materials; nothing where there was no choice."""
-    counts = Counter(model.chosen.values())
-    if set(counts) <= {model.name}:
-        return ""
-    return ", ".join(name if len(counts) == 1 else f"{name} ({count})" for name, count in counts.most_common())
-
-
-def _mean_of(model: Model, subset: str, metric: str) -> float | None:
-    values = [parts[subset][metric] for parts in model.scores["seeds"].values()]
-    return None if None in values else float(np.mean(values))
-
-
-def _confusions(contest: Contest) -> list[dict[str, Any]]:
-    """For each model how many materials of each class (row) the mean prediction of the seeds puts in each (column)."""
-    found = []
-    for model in contest.models:
-        predicted = predicted_class(model.prediction.mean(axis=0))
-        counts = [[int(np.sum((contest.target == true) & (predicted == said))) for said in (0, 1)] for true in (0, 1)]
-        shares = [[count / (sum(row) or 1) for count in row] for row in counts]
-        found.append({"name": model.name, "counts": counts, "shares": shares})
-    return found
 
 
 def _figures(contest: Contest, facts: Mapping[str, Material], note: str) -> dict[str, list[dict[str, Any]]]:
