@@ -1,25 +1,23 @@
 """From crystal structures to crystal graphs: which neighbours each site sees, at which distances.
 
-The neighbour search is pymatgen's compiled `find_points_in_spheres`, with a radius that grows until every site has
-enough neighbours; docs/decisions/neighbours.md has the libraries that were measured. Everything after the search is
-done for many crystals at once.
+The radius of the search (neighbours.py) grows until every site has enough neighbours. All is done for many crystals at
+once.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from cgcnn.angles import angular_moments, codes
 from cgcnn.arrays import Crystal, CrystalGraphs, offsets
+from cgcnn.neighbours import Pairs, pairs_in_published_order, pairs_within
 
 #: Distances are stored as multiples of this (1.5e-5 Å): exact in float32, so that equal edges compare equal.
 DISTANCE_GRID = 2.0**-16
 
-_PERIODIC = np.ones(3, dtype=np.int64)
 _NUMERICAL_TOLERANCE = 1e-8  # Å
 # Both measured: a larger first sphere costs more than a second search of the few crystals that need one.
 _FIRST_GUESS = 1.5  # how many times the wanted neighbours the first sphere would hold at uniform density
@@ -50,17 +48,10 @@ def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images
     A site with fewer neighbours than asked keeps those that it has; one with none has degree 0.
     """
     n_sites = np.array([len(crystal.atomic_numbers) for crystal in crystals], dtype=np.int64)
-    hits = _search(crystals, n_sites, rule)
-    centre = _centres(hits, n_sites)  # (E0,)
-    neighbour, distance = (np.concatenate([hit[k] for hit in hits]) for k in (1, 3))
     wants_images = keep_images or rule.angles
-    image = np.concatenate([hit[2] for hit in hits]).astype(np.int16) if wants_images else None  # (E0, 3)
-    if rule.ties == "cut":
-        kept = _first_come(centre, distance, rule.max_neighbours)
-        centre, neighbour, distance = centre[kept], neighbour[kept], distance[kept]
-        image = image[kept] if image is not None else None
-
-    edge = _pack(centre, distance, neighbour)
+    edges, images = zip(*_search(crystals, n_sites, rule, wants_images), strict=True)
+    edge = np.concatenate(edges)  # (E0,)
+    image = np.concatenate(images).astype(np.int16) if wants_images else None  # (E0, 3)
     if image is None:
         edge.sort()
     else:
@@ -91,42 +82,36 @@ def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images
     )
 
 
-def _search(crystals: Sequence[Crystal], n_sites: np.ndarray, rule: NeighbourRule) -> list[Any]:
-    """Of each crystal at least the edges that `rule` wants, and others: centre, neighbour, image, distance (Å)."""
-    lattices = np.array([crystal.lattice for crystal in crystals], dtype=np.float64).reshape(-1, 3, 3)
+def _search(
+    crystals: Sequence[Crystal], n_sites: np.ndarray, rule: NeighbourRule, images: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """At least the edges that `rule` wants, packed, and the images of their neighbours."""
+    first_site = offsets(n_sites)[:-1]
     if rule.ties == "cut":
-        # The published choice among ties hangs on the last bit and on the order in which a search with the whole
-        # cutoff finds them. There, coordinates are products site by site.
-        coords = [
-            np.array([site @ lattice for site in c.frac_coords]) for c, lattice in zip(crystals, lattices, strict=True)
-        ]
-        radius = np.full(len(crystals), rule.cutoff)
-    else:
-        coords = [np.ascontiguousarray(c.frac_coords @ lattice) for c, lattice in zip(crystals, lattices, strict=True)]
-        volume = 3 / (4 * math.pi) * np.abs(np.linalg.det(lattices)) / n_sites * rule.max_neighbours * _FIRST_GUESS
-        radius = np.minimum(volume ** (1 / 3), rule.cutoff)  # (C,)
-    hits: list[Any] = [None] * len(crystals)
-    wanting = np.arange(len(crystals))
-    while len(wanting):
-        for k in wanting.tolist():
-            r, lattice = float(radius[k]), lattices[k]
-            hits[k] = find_points_in_spheres(coords[k], coords[k], r, _PERIODIC, lattice, _NUMERICAL_TOLERANCE)
-        wanting = wanting[radius[wanting] < rule.cutoff]
-        if len(wanting):
-            found, sizes = [hits[k] for k in wanting], n_sites[wanting]
-            inside = np.concatenate([hit[3] for hit in found]) <= np.repeat(
-                radius[wanting] - rule.tie_tolerance, [len(hit[3]) for hit in found]
-            )
-            count = np.bincount(_centres(found, sizes)[inside], minlength=sizes.sum())
-            fewest = np.minimum.reduceat(count, offsets(sizes)[:-1])  # (C,), each site itself included
-            wanting = wanting[fewest <= rule.max_neighbours]
-            radius[wanting] = np.minimum(radius[wanting] * _GROWTH, rule.cutoff)
-    return hits
+        pairs = pairs_in_published_order(crystals, first_site, rule.cutoff, images)
+        yield _taken(pairs, _first_come(pairs.centre, pairs.distance, rule.max_neighbours))
+        return
+    volume = np.abs(np.linalg.det(np.array([crystal.lattice for crystal in crystals], dtype=np.float64)))  # (C,)
+    wanted = rule.max_neighbours * _FIRST_GUESS * volume / n_sites
+    radius = np.minimum((3 / (4 * math.pi) * wanted) ** (1 / 3), rule.cutoff)  # (C,)
+    searched = np.arange(len(crystals))
+    while len(searched):
+        pairs = pairs_within([crystals[k] for k in searched.tolist()], first_site[searched], radius[searched], images)
+        inside = pairs.distance <= np.repeat(radius - rule.tie_tolerance, n_sites)[pairs.centre]
+        count = np.bincount(pairs.centre[inside], minlength=int(n_sites.sum()))  # (N,), each site itself included
+        fewest = np.minimum.reduceat(count, first_site)[searched] - 1
+        lacking = searched[(fewest < rule.max_neighbours) & (radius[searched] < rule.cutoff)]
+        complete = np.ones(len(crystals), dtype=bool)
+        complete[lacking] = False
+        yield _taken(pairs, np.repeat(complete, n_sites)[pairs.centre])
+        radius[lacking] = np.minimum(radius[lacking] * _GROWTH, rule.cutoff)
+        searched = lacking
 
 
-def _centres(hits: Sequence[Any], n_sites: np.ndarray) -> np.ndarray:
-    """Central site of every edge, counted over all crystals."""
-    return np.concatenate([hit[0] for hit in hits]) + np.repeat(offsets(n_sites)[:-1], [len(hit[0]) for hit in hits])
+def _taken(pairs: Pairs, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """The chosen pairs as packed edges, and their images."""
+    edge = _pack(pairs.centre, pairs.distance, pairs.neighbour)[chosen]
+    return edge, None if pairs.image is None else pairs.image[chosen]
 
 
 def _first_come(centre: np.ndarray, distance: np.ndarray, most: int) -> np.ndarray:

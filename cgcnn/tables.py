@@ -303,22 +303,30 @@ def lists(starts: np.ndarray, values: np.ndarray) -> pa.Array:
 
 def read_graphs(paths: Iterable[Path]) -> tuple[list[str], CrystalGraphs]:
     """Material ids and crystal graphs of all shards, in the order of the files."""
-    nothing = pa.RecordBatch.from_pylist([], schema=GRAPHS)
-    read = [nothing, *(chunk for path in paths for chunk in read_table(path, GRAPHS).to_batches())]
-    ids = [str(material_id) for chunk in read for material_id in chunk["material_id"].to_pylist()]
-    return ids, concatenate([_graphs_of(chunk) for chunk in read])
+    ids: list[str] = []
+    graphs = []
+    for path in paths:
+        _check(path, GRAPHS)
+        # Row group by row group and one thread: reading the whole table takes several times the memory of the graphs.
+        for rows in pq.ParquetFile(path).iter_batches(CHUNK, use_threads=False):
+            ids += rows["material_id"].to_pylist()
+            graphs.append(_graphs_of(rows))
+    joined = concatenate(graphs or [_graphs_of(pa.RecordBatch.from_pylist([], schema=GRAPHS))])
+    del graphs
+    pa.default_memory_pool().release_unused()  # it keeps what the decoding took
+    return ids, joined
 
 
 def _graphs_of(rows: pa.RecordBatch) -> CrystalGraphs:
-    """Views of what Arrow read, no copies."""
+    """Views of what Arrow read, no copies; not by `to_numpy`, which imports pandas, as large as many graphs."""
     has_images, has_angles = (rows[name].null_count == 0 for name in ("image", "angles"))
     return CrystalGraphs(
-        n_sites=pa.compute.list_value_length(rows["atomic_numbers"]).to_numpy().astype(np.int64),
-        atomic_numbers=rows["atomic_numbers"].flatten().to_numpy(),
-        degree=rows["degree"].flatten().to_numpy(),
-        neighbour=rows["neighbour"].flatten().to_numpy(),
-        distance=rows["distance"].flatten().to_numpy(),
-        multiplicity=rows["multiplicity"].flatten().to_numpy(),
-        image=rows["image"].flatten().to_numpy().reshape(-1, 3) if has_images else None,
-        angles=rows["angles"].flatten().to_numpy().reshape(-1, N_MOMENTS) if has_angles else None,
+        n_sites=np.from_dlpack(pa.compute.list_value_length(rows["atomic_numbers"])).astype(np.int64),
+        atomic_numbers=np.from_dlpack(rows["atomic_numbers"].flatten()),
+        degree=np.from_dlpack(rows["degree"].flatten()),
+        neighbour=np.from_dlpack(rows["neighbour"].flatten()),
+        distance=np.from_dlpack(rows["distance"].flatten()),
+        multiplicity=np.from_dlpack(rows["multiplicity"].flatten()),
+        image=np.from_dlpack(rows["image"].flatten()).reshape(-1, 3) if has_images else None,
+        angles=np.from_dlpack(rows["angles"].flatten()).reshape(-1, N_MOMENTS) if has_angles else None,
     )

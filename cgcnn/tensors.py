@@ -5,7 +5,8 @@ Shapes: C crystals, N distinct sites, E distinct edges, D distinct distances (wi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor
 from cgcnn.angles import ANGLE_GRID, codes
 from cgcnn.arrays import CrystalGraphs, offsets
 from cgcnn.orbits import merge_equal_sites
+
+_CHUNK = 1024  # crystals that are packed at once, which takes a few times their memory
 
 
 @dataclass(frozen=True)
@@ -73,44 +76,26 @@ class PackedGraphs:
         def put(values: np.ndarray, kind: torch.dtype = torch.int64) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(values)).to(device=device, dtype=kind)
 
+        some = [np.arange(first, min(first + _CHUNK, len(graphs))) for first in range(0, len(graphs) or 1, _CHUNK)]
+        parts = [_Columns.of(graphs.take(crystals), merge_sites) for crystals in some]
+        packed = _Columns(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
         self.n_sites = put(graphs.n_sites)
-        site_multiplicity = np.ones(len(graphs.atomic_numbers))
-        if merge_sites:
-            merged = merge_equal_sites(graphs)
-            graphs, site_multiplicity = merged.graphs, merged.site_multiplicity
-
-        sites, edges = graphs.site_offsets, graphs.edge_offsets
-        crystal_of_edge = np.repeat(np.arange(len(graphs)), np.diff(edges))  # (E,)
-        key = crystal_of_edge * 16.0 + graphs.distance.astype(np.float64)  # distances stay below 16 Å
-        angles = np.empty((len(key), 0)) if graphs.angles is None else graphs.angles * ANGLE_GRID  # (E, 4)
-        if graphs.angles is None:
-            distinct, first, index = np.unique(key, return_index=True, return_inverse=True)
-        else:
-            pairs = np.stack([key.view(np.int64), codes(graphs.angles)])  # positive floats sort as their bits do
-            _, first, index = np.unique(pairs, axis=1, return_index=True, return_inverse=True)
-            distinct = key[first]
-        crystal_of_distance = (distinct // 16.0).astype(np.int64)  # (D,)
-        distances = offsets(np.bincount(crystal_of_distance, minlength=len(graphs)))
-        neighbour = graphs.neighbour + sites[crystal_of_edge]  # (E,)
-        centre = np.repeat(np.arange(len(graphs.degree)), graphs.degree)
-
-        first_edge = edges[crystal_of_edge]
         # Of each crystal: where its runs of sites, edges and distances begin, and how long they are.
-        self._start = put(np.stack([sites[:-1], edges[:-1], distances[:-1]], axis=1))  # (C, 3)
-        self._length = put(np.stack([np.diff(sites), np.diff(edges), np.diff(distances)], axis=1))  # (C, 3)
-        self._atomic_number = put(graphs.atomic_numbers)
-        self._site_multiplicity = put(site_multiplicity, torch.float32)
-        self._degree = put(graphs.degree)
-        self._centre = put(centre - sites[crystal_of_edge])
-        self._neighbour = put(graphs.neighbour)
-        self._multiplicity = put(graphs.multiplicity, torch.float32)
-        self._distance = put(distinct - 16.0 * crystal_of_distance, torch.float32)
-        self._angles = put(angles[first], torch.float32)
-        self._distance_index = put(index - distances[crystal_of_edge])
-        self._by_neighbour = put(np.argsort(neighbour, kind="stable") - first_edge)
-        self._degree_as_neighbour = put(np.bincount(neighbour, minlength=sites[-1]))
-        self._by_distance = put(np.argsort(index, kind="stable") - first_edge)
-        self._degree_of_distance = put(np.bincount(index, minlength=len(distinct)))
+        self._length = put(packed.length)  # (C, 3)
+        self._start = self._length.cumsum(0) - self._length  # (C, 3)
+        self._atomic_number = put(packed.atomic_number)
+        self._site_multiplicity = put(packed.site_multiplicity, torch.float32)
+        self._multiplicity = put(packed.multiplicity, torch.float32)
+        self._distance = put(packed.distance, torch.float32)
+        self._angles = put(packed.angles, torch.float32)
+        self._centre = put(packed.centre, torch.int32)
+        self._neighbour = put(packed.neighbour, torch.int32)
+        self._distance_index = put(packed.distance_index, torch.int32)
+        self._by_neighbour = put(packed.by_neighbour, torch.int32)
+        self._by_distance = put(packed.by_distance, torch.int32)
+        self._degree = put(packed.degree)
+        self._degree_as_neighbour = put(packed.degree_as_neighbour)
+        self._degree_of_distance = put(packed.degree_of_distance)
 
     def __len__(self) -> int:
         return len(self.n_sites)
@@ -160,6 +145,64 @@ class PackedGraphs:
                 ),
                 first_of_rows=torch.cat([length[0].new_zeros(1), *degrees]).cumsum(0),
             )
+
+
+class _Columns(NamedTuple):
+    """What a batch is cut from; every index counts from the start of its crystal."""
+
+    length: np.ndarray  # (C, 3) distinct sites, edges, distances
+    atomic_number: np.ndarray  # (N,)
+    site_multiplicity: np.ndarray  # (N,)
+    degree: np.ndarray  # (N,) edges by centre
+    degree_as_neighbour: np.ndarray  # (N,) edges by neighbour
+    degree_of_distance: np.ndarray  # (D,) edges by distance
+    distance: np.ndarray  # (D,) Å
+    angles: np.ndarray  # (D, 4) or (D, 0)
+    centre: np.ndarray  # (E,)
+    neighbour: np.ndarray  # (E,)
+    multiplicity: np.ndarray  # (E,)
+    distance_index: np.ndarray  # (E,)
+    by_neighbour: np.ndarray  # (E,) the edges sorted by neighbour
+    by_distance: np.ndarray  # (E,) the edges sorted by distance
+
+    @classmethod
+    def of(cls, graphs: CrystalGraphs, merge_sites: bool) -> "_Columns":
+        site_multiplicity = np.ones(len(graphs.atomic_numbers))
+        if merge_sites:
+            merged = merge_equal_sites(graphs)
+            graphs, site_multiplicity = merged.graphs, merged.site_multiplicity
+        sites, edges = graphs.site_offsets, graphs.edge_offsets
+        crystal_of_edge = np.repeat(np.arange(len(graphs)), np.diff(edges))  # (E,)
+        key = crystal_of_edge * 16.0 + graphs.distance.astype(np.float64)  # distances stay below 16 Å
+        angles = np.empty((len(key), 0)) if graphs.angles is None else graphs.angles * ANGLE_GRID  # (E, 4)
+        if graphs.angles is None:
+            distinct, first, index = np.unique(key, return_index=True, return_inverse=True)
+        else:
+            pairs = np.stack([key.view(np.int64), codes(graphs.angles)])  # positive floats sort as their bits do
+            _, first, index = np.unique(pairs, axis=1, return_index=True, return_inverse=True)
+            distinct = key[first]
+        crystal_of_distance = (distinct // 16.0).astype(np.int64)  # (D,)
+        n_distances = np.bincount(crystal_of_distance, minlength=len(graphs))
+        neighbour = graphs.neighbour + sites[crystal_of_edge]  # (E,)
+        centre = np.repeat(np.arange(len(graphs.degree)), graphs.degree)
+        first_edge = edges[crystal_of_edge]
+        small = partial(np.asarray, dtype=np.int32)  # counted within a crystal, and as many as edges
+        return cls(
+            length=np.stack([np.diff(sites), np.diff(edges), n_distances], axis=1),
+            atomic_number=graphs.atomic_numbers,
+            site_multiplicity=site_multiplicity,
+            degree=graphs.degree,
+            degree_as_neighbour=np.bincount(neighbour, minlength=sites[-1]),
+            degree_of_distance=np.bincount(index, minlength=len(distinct)),
+            distance=distinct - 16.0 * crystal_of_distance,
+            angles=angles[first],
+            centre=small(centre - sites[crystal_of_edge]),
+            neighbour=small(graphs.neighbour),
+            multiplicity=graphs.multiplicity,
+            distance_index=small(index - offsets(n_distances)[:-1][crystal_of_edge]),
+            by_neighbour=small(np.argsort(neighbour, kind="stable") - first_edge),
+            by_distance=small(np.argsort(index, kind="stable") - first_edge),
+        )
 
 
 def _runs(start: Tensor, length: Tensor, total: int) -> tuple[Tensor, Tensor]:
