@@ -174,15 +174,17 @@ def test_a_bad_file_costs_one_row(tmp_path: Path) -> None:
     file_of(tmp_path, cif(THREE[1]), "g.cif")
     file_of(tmp_path, "# nothing for ASE, which takes it for molecular dynamics", "h.md")
     file_of(tmp_path, '{"a": 1}', "i.json")
+    file_of(tmp_path, json.dumps({"id": ["a"], "cif": [cif(THREE[0])]}), "j.json")
     found = list(entries_of(tmp_path))
     good = [entry for entry in found if isinstance(entry.structure, Structure)]
     assert [entry.material_id for entry in good] == ["a", "g"]
     reasons = {entry.material_id: str(entry.structure) for entry in found if isinstance(entry.structure, str)}
-    assert list(reasons) == ["b", "c", "d-1", "e", "e-2", "f", "h", "i"]
+    assert list(reasons) == ["b", "c", "d-1", "e", "e-2", "f", "h", "i", "j"]
     assert (
         "unparsable" in reasons["b"] and "what, ever" in reasons["d-1"] and reasons["c"] == "c.cif: the file is empty"
     )
     assert "h.md: no structure in it" in reasons["h"] and "i.json: neither a structure" in reasons["i"]
+    assert "j.json: neither a structure" in reasons["j"]
 
 
 def test_a_path_that_does_not_exist_is_told_before_anything_is_read(tmp_path: Path) -> None:

@@ -296,9 +296,9 @@ def _json_file_rows(path: Path) -> Iterator[Row]:
     stem = Path(path.name.removesuffix(".gz")).stem
     if is_structure(content):
         yield Row(path.name, {}, stem, content)
-    elif isinstance(content, dict) and content.keys() & DEFAULT_COLUMNS["structure"]:
+    elif isinstance(content, dict) and any(_holds(content.get(column)) for column in DEFAULT_COLUMNS["structure"]):
         yield Row(path.name, content, stem)
-    elif isinstance(content, dict) and any(is_structure(item) or _is_cif(item) for item in content.values()):
+    elif isinstance(content, dict) and any(_holds(item) for item in content.values()):
         for name, item in content.items():
             yield Row(f"{path.name} {name}", {}, name, "" if item is None else item)
     elif isinstance(content, list):
@@ -324,8 +324,9 @@ def is_structure(content: Any) -> bool:
     return isinstance(content, dict) and {"lattice", "sites"} <= content.keys()
 
 
-def _is_cif(content: Any) -> bool:
-    return isinstance(content, str) and "_atom_site" in content
+def _holds(content: Any) -> bool:
+    """Whether a structure can be read from it: a pymatgen dictionary, its JSON text, or CIF text."""
+    return is_structure(content) or (isinstance(content, str) and ("_atom_site" in content or '"sites"' in content))
 
 
 def _ase_rows(path: Path) -> Iterator[Row]:
