@@ -4,8 +4,10 @@ Commands import what they need when they are called, so that `cgcnn --help` answ
 """
 
 import os
+import signal
 import sys
 import warnings
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -19,11 +21,17 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def main() -> None:
     """Entry point. A mistake of the user's is one line on stderr and exit code 1; any other exception is a bug."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End as an exception does, so that unfinished files are removed, where a signal would leave them."""
+    sys.exit(128 + number)
 
 
 def _show_version(wanted: bool) -> None:

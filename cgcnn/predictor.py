@@ -115,7 +115,8 @@ class Predictor:
         if str(model).startswith(PUBLISHED):
             name = str(model).removeprefix(PUBLISHED)
             network = published.published_model(name)
-            task = {"name": name, "kind": network.settings.kind, "target": name, "unit": published.UNITS.get(name, "")}
+            target, unit = published.CLASS_1.get(name, name), published.UNITS.get(name, "")
+            task = {"name": name, "kind": network.settings.kind, "target": target, "unit": unit}
             return cls({0: network}, NeighbourRule(ties="cut"), task, device=device)
         weights = find(model)
         models, card = load_models(weights)

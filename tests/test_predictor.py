@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -204,6 +206,21 @@ def test_exit_codes(folder: Path, files: list[str], tmp_path: Path) -> None:
         assert isinstance(done.exception, InputError) and message in str(done.exception)
     assert list(tmp_path.iterdir()) == []
     assert RUNNER.invoke(app, ["predict"]).exit_code == 2
+
+
+def test_a_stopped_command_leaves_nothing_half_written(folder: Path, files: list[str], tmp_path: Path) -> None:
+    """SIGTERM, as batch systems send it, while the command waits for its second structure."""
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+    waiting = tmp_path / "waiting.cif"
+    os.mkfifo(waiting)  # opening it blocks: nobody writes
+    command = [sys.executable, "-m", "cgcnn.cli", "predict", files[0], str(waiting), "-m", str(folder), "-o", str(out)]
+    with subprocess.Popen(command) as process:
+        while process.poll() is None and not any(tmp_path.glob("*.part")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert {path.name for path in tmp_path.iterdir()} == {"out.csv", "waiting.cif"} and out.read_text() == "old"
 
 
 def test_embeddings_are_the_pooled_features_of_one_network(folder: Path, files: list[str], tmp_path: Path) -> None:

@@ -86,6 +86,16 @@ def test_the_command_screens_new_perovskites_to_a_table_and_a_page(tmp_path: Pat
     assert page.count("<canvas") == 3 and "cell, guessed" in page and "http" not in page.replace("http-equiv", "")
 
 
+def test_the_command_tells_of_candidates_that_cannot_be_used(tmp_path: Path) -> None:
+    folder = save_small_model(tmp_path / "model")
+    (tmp_path / "bad.cif").write_text("nothing")
+    (tmp_path / "good.cif").write_text(str(rock_salt().to(fmt="cif")))
+    files = [str(tmp_path / "bad.cif"), str(tmp_path / "good.cif")]
+    done = CliRunner().invoke(app, ["screen", "-w", f"{folder}=:0.2", *files, "-o", str(tmp_path / "out.csv")])
+    assert done.exit_code == 3, done.output
+    assert "2 candidates" in done.output and "1 could not be used (column reason says why)" in done.output
+
+
 def test_the_page_tells_the_proof(models: list[Predictor]) -> None:
     wants = [Want(models[0], -math.inf, 0.2)]
     number = {"mean": 2.5, "std": 0.5}

@@ -81,6 +81,18 @@ SOURCES: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
         lambda path: file_of(path, json.dumps([s.as_dict() for s in THREE]), "list.json"),
         ["list-1", "list-2", "list-3"],
     ),
+    "json by name": (
+        lambda path: file_of(path, json.dumps({"cab"[k]: s.as_dict() for k, s in enumerate(THREE)}), "named.json"),
+        ["c", "a", "b"],
+    ),
+    "json of CIF by name": (
+        lambda path: file_of(path, json.dumps({"cab"[k]: cif(s) for k, s in enumerate(THREE)}), "named.json"),
+        ["c", "a", "b"],
+    ),
+    "lines of dictionaries": (
+        lambda path: file_of(path, "".join(json.dumps(s.as_dict()) + "\n" for s in THREE), "lines.jsonl"),
+        ["lines-1", "lines-2", "lines-3"],
+    ),
     "blocks": (lambda path: file_of(path, "\n".join(map(cif, THREE)), "all.cif"), ["all-1", "all-2", "all-3"]),
     "extxyz": (trajectory, ["run-1", "run-2", "run-3"]),
     "folder": (folder, ["a/POSCAR", "b/POSCAR", "c/POSCAR"]),
@@ -124,6 +136,15 @@ def test_one_dictionary_and_a_compressed_file(tmp_path: Path) -> None:
     assert [entry.material_id for entry in found] == ["salt", "packed"]
 
 
+def test_one_object_with_named_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also JSON Lines of a single line on standard input, which cannot be told from it."""
+    content = json.dumps({"id": "salt", "structure": rock_salt().as_dict(), "energy": 1.0})
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content.encode())))
+    found = list(entries_of([file_of(tmp_path, content, "one.json"), "-"]))
+    same(found, [rock_salt()] * 2)
+    assert [entry.material_id for entry in found] == ["salt", "salt"]
+
+
 def test_objects_are_called_by_their_position() -> None:
     found = list(entries_of([THREE[0], THREE[1].to_ase_atoms(), THREE[0]]))
     same(found, [THREE[0], THREE[1], THREE[0]])
@@ -151,12 +172,19 @@ def test_a_bad_file_costs_one_row(tmp_path: Path) -> None:
     file_of(tmp_path, '{"id": "e"}\n{', "e.jsonl")
     file_of(tmp_path, "notes", "f.txt")
     file_of(tmp_path, cif(THREE[1]), "g.cif")
+    file_of(tmp_path, "# nothing for ASE, which takes it for molecular dynamics", "h.md")
+    file_of(tmp_path, '{"a": 1}', "i.json")
+    file_of(tmp_path, json.dumps({"id": ["a"], "cif": [cif(THREE[0])]}), "j.json")
     found = list(entries_of(tmp_path))
     good = [entry for entry in found if isinstance(entry.structure, Structure)]
     assert [entry.material_id for entry in good] == ["a", "g"]
     reasons = {entry.material_id: str(entry.structure) for entry in found if isinstance(entry.structure, str)}
-    assert list(reasons) == ["b", "c", "d-1", "e", "e-2", "f"]
-    assert "unparsable" in reasons["b"] and "empty" in reasons["c"] and "what, ever" in reasons["d-1"]
+    assert list(reasons) == ["b", "c", "d-1", "e", "e-2", "f", "h", "i", "j"]
+    assert (
+        "unparsable" in reasons["b"] and "what, ever" in reasons["d-1"] and reasons["c"] == "c.cif: the file is empty"
+    )
+    assert "h.md: no structure in it" in reasons["h"] and "i.json: neither a structure" in reasons["i"]
+    assert "j.json: neither a structure" in reasons["j"]
 
 
 def test_a_path_that_does_not_exist_is_told_before_anything_is_read(tmp_path: Path) -> None:
@@ -186,6 +214,15 @@ def test_a_bad_row_costs_one_row(name: str, tmp_path: Path) -> None:
     assert re.search("line 2|row 2|entry 2", str(found[1].structure))
     with pytest.raises(InputError, match=file):  # data to train on must be whole
         list(local.read([tmp_path / file], {}, []))
+
+
+def test_a_name_without_a_structure_costs_one_row(tmp_path: Path) -> None:
+    salt = rock_salt().as_dict()
+    named = {"good": salt, "empty": None, "number": 3, "torn": {"lattice": salt["lattice"]}}
+    found = list(entries_of(file_of(tmp_path, json.dumps(named), "named.json")))
+    assert [entry.material_id for entry in found] == list(named)
+    assert [isinstance(entry.structure, Structure) for entry in found] == [True, False, False, False]
+    assert found[1].structure == "no structure"
 
 
 def test_every_block_of_a_compressed_cif_and_of_compressed_standard_input(

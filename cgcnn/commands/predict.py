@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 SOME_FAILED = 3  # exit code: everything was written, but some structures could not be predicted
+UNUSABLE = "could not be used (column reason says why)"
 
 Files = Annotated[list[str], typer.Argument(help="Files or folders; - is standard input.")]
-ModelName = Annotated[str, typer.Option("--model", "-m", help="energy/gated, published/band-gap, a folder.")]
+ModelName = Annotated[str, typer.Option("--model", "-m", help="A name that `cgcnn models` lists, or a folder.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="CSV, JSON, JSONL or Parquet, by suffix.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Confidence = Annotated[float, typer.Option(min=0.01, max=0.999, help="Of the intervals.")]
@@ -129,9 +130,9 @@ class Counts:
 
     def summary(self) -> str:
         """One line for the user."""
-        parts = [f"{self.total} structures"]
+        parts = ["1 structure" if self.total == 1 else f"{self.total} structures"]
         if self.failed:
-            parts.append(f"{self.failed} could not be used (column reason says why)")
+            parts.append(f"{self.failed} {UNUSABLE}")
         if self.outside:
             parts.append(f"{self.outside} outside what the model was trained on (column distance or unseen_elements)")
         return "; ".join(parts) + "."

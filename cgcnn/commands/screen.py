@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cgcnn.commands.predict import Device, Output
+from cgcnn.commands.predict import SOME_FAILED, UNUSABLE, Device, Output
 
 
 def screen(
@@ -25,7 +25,7 @@ def screen(
     """Rank candidates by the probability that every wanted property lies in its window.
 
     Your own structures, or perovskites ABX3 by substitution: charges balance, tolerance, octahedral and Bartel's factor
-    fit, and the cubic cell is guessed from the radii.
+    fit, and the cubic cell is guessed from the radii. Exit codes as those of predict.
     """
     from cgcnn import output as out
     from cgcnn.screening import parse_want, run
@@ -42,4 +42,8 @@ def screen(
         with atomic_path(page) as temporary:
             temporary.write_text(render(screened, wants), encoding="utf-8")
     new = int((~table["known"] & (table["reason"] == "")).sum())
-    print(f"{len(table)} candidates, {new} not in the models' data.", file=sys.stderr)
+    failed = int((table["reason"] != "").sum())
+    unusable = f"; {failed} {UNUSABLE}" if failed else ""
+    print(f"{len(table)} candidates, {new} not in the models' data{unusable}.", file=sys.stderr)
+    if failed:
+        raise typer.Exit(SOME_FAILED)

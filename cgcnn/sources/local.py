@@ -43,7 +43,7 @@ class Row:
     origin: str
     fields: Mapping[str, Any]
     material_id: str = ""
-    structure: Path | Atoms | Mapping[str, Any] | None = None
+    structure: Path | Atoms | Mapping[str, Any] | str | None = None
     fault: str = ""  # why this row cannot be read, where the next ones can
 
 
@@ -287,30 +287,46 @@ def _json_rows(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
 
 
 def _json_file_rows(path: Path) -> Iterator[Row]:
-    """A pymatgen dictionary, a list of them or of objects with named columns; anything else is ASE's."""
+    """A pymatgen dictionary or an object with named columns; a list of such; structures by name; ASE's database."""
     with _open_text(path) as file:
         try:
             content = json.load(file)
         except json.JSONDecodeError:
             content = None  # also ASE's database of more than one line
     stem = Path(path.name.removesuffix(".gz")).stem
-    if _is_structure(content):
+    if is_structure(content):
         yield Row(path.name, {}, stem, content)
+    elif isinstance(content, dict) and any(_holds(content.get(column)) for column in DEFAULT_COLUMNS["structure"]):
+        yield Row(path.name, content, stem)
+    elif isinstance(content, dict) and any(_holds(item) for item in content.values()):
+        for name, item in content.items():
+            yield Row(f"{path.name} {name}", {}, name, "" if item is None else item)
     elif isinstance(content, list):
         for number, item in enumerate(content, start=1):
             origin, name = f"{path.name} row {number}", f"{stem}-{number}"
-            if _is_structure(item):
+            if is_structure(item):
                 yield Row(origin, {}, name, item)
             elif isinstance(item, dict):
                 yield Row(origin, item, name)
             else:
                 yield Row(origin, {}, fault=f"entry {number} is neither a structure nor an object with named columns")
-    else:
+    elif content is None or (isinstance(content, dict) and content.keys() & {"ids", "1"}):
         yield from _ase_rows(path)
+    else:
+        raise InputError(
+            f"{path}: neither a structure (pymatgen dictionary), nor a list of structures, nor structures by name, nor "
+            "ASE's database. Write one of these, or take it out of source.paths."
+        )
 
 
-def _is_structure(content: Any) -> bool:
+def is_structure(content: Any) -> bool:
+    """Whether it is a pymatgen dictionary."""
     return isinstance(content, dict) and {"lattice", "sites"} <= content.keys()
+
+
+def _holds(content: Any) -> bool:
+    """Whether a structure can be read from it: a pymatgen dictionary, its JSON text, or CIF text."""
+    return is_structure(content) or (isinstance(content, str) and ("_atom_site" in content or '"sites"' in content))
 
 
 def _ase_rows(path: Path) -> Iterator[Row]:

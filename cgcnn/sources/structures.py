@@ -68,6 +68,7 @@ def _entries_of_path(path: Path) -> Iterator[Entry]:
 def _entries_of_file(path: Path, name: str | None = None) -> Iterator[Entry]:
     stem = Path(path.name.removesuffix(".gz")).stem
     name = name or (f"{path.absolute().parent.name}/{stem}" if stem in _VASP_NAMES else stem)
+    empty = True
     try:
         blocks = _cif_blocks(path)
         if len(blocks) > 1:
@@ -75,6 +76,7 @@ def _entries_of_file(path: Path, name: str | None = None) -> Iterator[Entry]:
                 yield Entry(f"{name}-{number}", f"{path.name} block {number}", local.parse_structure(block))
             return
         for number, row in enumerate(local.rows_of(path), start=1):
+            empty = False
             if row.fault:
                 yield Entry(f"{name}-{number}", row.origin, row.fault)
             elif not row.material_id:  # a row of a table
@@ -83,8 +85,11 @@ def _entries_of_file(path: Path, name: str | None = None) -> Iterator[Entry]:
                 yield _entry(row, name + row.material_id.removeprefix(stem))
             else:
                 yield _entry(row, row.material_id)
+        if empty:
+            yield Entry(name, path.name, f"{path.name}: no structure in it")
     except InputError as error:
-        yield Entry(name, path.name, str(error).removeprefix(f"{path}: ").rsplit(". ", 1)[0].rstrip("."))
+        why = str(error).removeprefix(f"{path}: ").rsplit(". ", 1)[0].rstrip(".")
+        yield Entry(name, path.name, f"{path.name}: {why}")  # an id has no suffix and may be that of other files, too
 
 
 def _entry(row: local.Row, name: str) -> Entry:
@@ -92,6 +97,8 @@ def _entry(row: local.Row, name: str) -> Entry:
     material_id = next((str(fields[key]) for key in local.DEFAULT_COLUMNS["material_id"] if fields.get(key)), name)
     if row.structure is not None:
         return Entry(material_id, row.origin, local.parse_structure(row.structure))
+    if local.is_structure(fields):
+        return Entry(material_id, row.origin, local.parse_structure(fields))
     if fields.keys() >= _COLUMNS_OF_STRUCTURES:
         return Entry(material_id, row.origin, _from_columns(fields))
     column = next((key for key in local.DEFAULT_COLUMNS["structure"] if key in fields), None)
