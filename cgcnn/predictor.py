@@ -18,7 +18,7 @@ from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN
 from cgcnn.predict import device_named, predict_and_embed
-from cgcnn.pretrained import PUBLISHED, find
+from cgcnn.pretrained import PUBLISHED, available, find
 from cgcnn.sources import Entry, reduced_formula, unusable
 from cgcnn.sources.structures import Materials, entries_of
 from cgcnn.tensors import PackedGraphs
@@ -122,7 +122,8 @@ class Predictor:
         models, card = load_models(weights)
         if "neighbours" not in card:
             raise InputError(f"{weights}: its card does not say how its graphs were built. Train it again.")
-        task = {**card["task"], "name": card["name"]}
+        names = {path: name for name, path in available().items()}
+        task = {**card["task"], "name": names.get(weights, card["name"])}
         domain = load_domain(weights.with_name(DOMAIN_FILE))
         return cls(models, NeighbourRule(**card["neighbours"]), task, domain, device)
 

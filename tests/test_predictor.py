@@ -169,6 +169,15 @@ def test_names(tmp_path: Path) -> None:
         find("enrgy/gated", roots)
 
 
+def test_the_first_line_tells_which_set_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_small_model(tmp_path / "pretrained/embedded/energy/small")
+    save_small_model(tmp_path / "elsewhere")
+    for given in ("energy/small", "embedded/energy/small"):
+        assert Predictor.load(given).describe().startswith("embedded/energy/small: energy in eV")
+    assert Predictor.load("elsewhere").describe().startswith("energy/formula/gated: ")  # what its card says
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".json", ".jsonl", ".parquet"])
 def test_the_command_writes_what_python_returns(suffix: str, folder: Path, files: list[str], tmp_path: Path) -> None:
     out = tmp_path / f"out{suffix}"
