@@ -11,10 +11,12 @@ run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
-# Other splits and fewer training materials, side by side; some minutes more than a run.
+# Other splits and fewer training materials, side by side; and improved variants. Some minutes more than a run.
 study: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES) results/study/index.html
+	$(BIN)/snakemake --cores $(CORES) --configfile presets/variants.yaml
 	@echo "The study: $(CURDIR)/results/study/index.html"
+	@echo "Improved variants: $(CURDIR)/runs/variants/results/report/index.html"
 
 # For a cluster: then .venv/bin/snakemake --profile slurm-a100
 slurm: $(VENV)/installed-slurm

@@ -17,13 +17,13 @@ from cgcnn.metrics import evaluate, summarise
 from cgcnn.report.compare import gain, ranked, verdict
 from cgcnn.report.contents import elements_of
 from cgcnn.report.figures.base import styles
-from cgcnn.report.page import render
+from cgcnn.report.page import VARIANTS_PAGE, render
 from cgcnn.report.results import Run, load
 from cgcnn.report.words import DASH, decimals_for, number
 from cgcnn.tables import EXAMINATION, PREDICTIONS, REJECTS, SPLIT, structures_schema, write_json, write_table
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-BESIDE = {"../study/index.html", "../limits/index.html"}  # pages of other rules, linked and not loaded
+BESIDE = {"../study/index.html", "../limits/index.html", VARIANTS_PAGE}  # pages of other rules, linked and not loaded
 TASKS = {
     "energy": {
         "kind": "regression", "target": "formation_energy_per_atom", "unit": "eV/atom",
@@ -224,7 +224,7 @@ def test_the_same_run_gives_the_same_page(run: Run, html: str) -> None:
     assert len(html) < 8_000_000
 
 
-def test_the_page_leads_to_the_study_and_the_limits(page: Page) -> None:
+def test_the_page_leads_to_study_limits_and_improved_variants(page: Page) -> None:
     assert {attributes.get("href") for tag, attributes in page.tags if tag == "a"} >= BESIDE
 
 

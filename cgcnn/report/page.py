@@ -23,6 +23,10 @@ from cgcnn.report.sections import contest_view, figure_view
 _TEMPLATES = files("cgcnn.report") / "templates"
 
 
+#: The report of presets/variants.yaml, seen from the report of the run that has no name.
+VARIANTS_PAGE = "../../runs/variants/results/report/index.html"
+
+
 def render(run: Run) -> str:
     """The report as one HTML page. The same run gives the same text."""
     settings = run.provenance["settings"]
@@ -51,6 +55,7 @@ def render(run: Run) -> str:
         cost_total=total(run.costs),
         structures=for_viewer(run.structures, first, _site_contributions(run)),
         evaluation=settings["evaluation"],
+        variants_page=VARIANTS_PAGE if not settings["run"] else None,
     )
 
 
