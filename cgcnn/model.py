@@ -13,6 +13,7 @@ from torch.nn.functional import log_softmax, softplus
 from cgcnn.angles import N_MOMENTS
 from cgcnn.conv import CONVOLUTIONS
 from cgcnn.cutoff import softened
+from cgcnn.errors import InputError
 from cgcnn.pool import POOLS
 from cgcnn.tensors import Batch
 
@@ -102,6 +103,11 @@ class CGCNN(nn.Module):
         """
         u = self.expand(batch.distance)  # (D, 41)
         if self.settings.angles:
+            if not batch.angles.shape[1]:
+                raise InputError(
+                    "The network asks for angles (model.angles), and not all of these graphs hold them. "
+                    "Build all of them again with graphs.angles: true."
+                )
             u = torch.cat([u, batch.angles], dim=1)  # (D, 45)
         if self.settings.smooth_cutoff:
             batch = softened(batch, self.settings.smooth_cutoff)

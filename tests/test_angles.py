@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from cgcnn.angles import ANGLE_GRID, N_MOMENTS
-from cgcnn.arrays import CrystalGraphs, offsets
+from cgcnn.arrays import CrystalGraphs, concatenate, offsets
 from cgcnn.elements import feature_table
+from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.limits.geometry import twins
 from cgcnn.model import CGCNN, ModelSettings
@@ -102,3 +103,11 @@ def test_angles_are_kept_in_parquet(tmp_path) -> None:
 def test_a_lonely_atom_has_no_angles() -> None:
     assert graphs_of([argon_gas()]).angles.shape == (0, N_MOMENTS)
     assert torch.isfinite(ask([argon_gas(), TEXTBOOK[0]])).all()
+
+
+def test_graphs_without_angles_are_refused_and_it_says_what_to_do() -> None:
+    """Also where only some shards are older: read together, none of them have angles."""
+    model = CGCNN(SETTINGS, torch.tensor(feature_table())).eval()
+    mixed = concatenate([graphs_of(TEXTBOOK[:1]), crystal_graphs([crystal(TEXTBOOK[1])], NeighbourRule())])
+    with pytest.raises(InputError, match=r"graphs\.angles: true"):
+        model(PackedGraphs(mixed).batch(torch.arange(2)))
