@@ -59,12 +59,7 @@ def card(model: Mapping[str, Any], metrics: Mapping[str, Any], digest: str, elem
         "intended_use": "Learning how such networks work; ranking materials of the kinds it learned from before "
         "something better, such as a calculation, looks at the best of them.",
         "limits": _limits(model, counts, elements),
-        "settings": {
-            name: value
-            for section in ("model", "train", "neighbours")
-            for name, value in model[section].items()
-            if name != "kind"
-        },
+        "settings": _settings(model),
     }
 
 
@@ -105,6 +100,12 @@ def _spread(score: Mapping[str, Any]) -> str:
     if score["mean"] is None:
         return "not defined"
     return f"{score['mean']:.3f}" + (f" ± {score['std']:.3f}" if score["std"] is not None else "")
+
+
+def _settings(model: Mapping[str, Any]) -> dict[str, Any]:
+    own = {name: value for name, value in {**model["model"], **model["train"]}.items() if name != "kind"}
+    # Graphs may hold angles that the network does not take.
+    return own | {name: value for name, value in model["neighbours"].items() if name not in own}
 
 
 def _limits(model: Mapping[str, Any], counts: Mapping[str, int], elements: list[str]) -> list[str]:

@@ -2,7 +2,8 @@
 
 The twelfth distance of a site is a continuous function of the positions, although the twelfth neighbour is not. Weights
 that fall from 1 at that distance to 0 at a `width` behind it are continuous with it, and whole shells keep every
-neighbour that has one. In an ideal crystal, where a shell has one distance, nothing changes.
+neighbour that has one. In an ideal crystal, where a shell has one distance, nothing changes. Two things still jump: a
+neighbour at the cutoff of the graph, where that cuts the switch off; and moments of angles, which count all alike.
 """
 
 import math
