@@ -146,6 +146,7 @@ class Train(Section):
     gradient_clip: PositiveFloat
     patience: PositiveInt
     distance_noise: NonNegativeFloat
+    distance_strain: NonNegativeFloat
 
 
 class Variant(Section):

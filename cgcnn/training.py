@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss, mse_loss, nll_loss
 
+from cgcnn.augmentation import disturbed
 from cgcnn.errors import InputError
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.optimizer import AdamW
 from cgcnn.reference import fit_reference, mean_of_elements
-from cgcnn.tensors import Batch, PackedGraphs
+from cgcnn.tensors import PackedGraphs
 
 _ONE_CYCLE_WARM_UP = 0.3  # share of the steps in which the rate rises
 _ONE_CYCLE_START = 1 / 25  # of the peak rate
@@ -37,7 +38,8 @@ class TrainSettings:
     loss: str = "mse"  # on scaled targets: mse, or huber, linear beyond 0.1; a classification always has nll
     gradient_clip: float = 10.0  # largest norm of the gradient
     patience: int = 50  # epochs without a better validation score before it stops
-    distance_noise: float = 0.0  # Å, deviation of what is added to the distances of each batch, as if sites had moved
+    distance_noise: float = 0.0  # Å, see augmentation.py
+    distance_strain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,8 @@ def train(
         for number, batch in enumerate(graphs.batches(order, n_batches)):
             step = state.epoch * n_batches + number
             lr = one_cycle(step, settings.epochs * n_batches, settings.lr)
-            if settings.distance_noise:
-                batch = replace(batch, distance=batch.distance + settings.distance_noise * _noise(batch, seed, step))
+            if settings.distance_noise or settings.distance_strain:
+                batch = disturbed(batch, settings.distance_noise, settings.distance_strain, seed, step)
             loss = loss_function(model(batch), targets[number])
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
@@ -193,12 +195,6 @@ def _order(train: Tensor, seed: int, epoch: int) -> Tensor:
     """The training crystals in the order of one epoch."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     return train[torch.randperm(len(train), generator=generator).to(train.device)]
-
-
-def _noise(batch: Batch, seed: int, step: int) -> Tensor:
-    """Normally distributed numbers (D,) for one step, the same ones when a training is taken up again."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    return torch.randn(len(batch.distance), generator=generator).to(batch.distance)
 
 
 def _loss(model: CGCNN, settings: TrainSettings) -> Callable[[Tensor, Tensor], Tensor]:
