@@ -35,7 +35,7 @@ class TrainSettings:
     batch_size: int = 128  # crystals
     lr: float = 0.02  # peak of the one-cycle schedule
     weight_decay: float = 0.01
-    loss: str = "mse"  # on scaled targets: mse, or huber, linear beyond 0.1; a classification always has nll
+    loss: str = "huber"  # on scaled targets: huber, linear beyond 0.1, or mse; a classification always has nll
     gradient_clip: float = 10.0  # largest norm of the gradient
     patience: int = 50  # epochs without a better validation score before it stops
     distance_noise: float = 0.0  # Å, see augmentation.py
