@@ -207,6 +207,7 @@ class Execution(Section):
     device: Literal["auto", "cpu", "cuda"]
     workers: PositiveInt
     threads: PositiveInt
+    seeds_on_gpu: Literal["together", "apart"]
     checkpoint_seconds: PositiveInt
     longest_job: PositiveInt
 
