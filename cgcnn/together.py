@@ -4,7 +4,8 @@ The features of all networks stand side by side in a row, and matrices have zero
 convolution does with rows is the same for rows of any width. A GPU that waits for the next small piece of work most of
 the time takes little longer for the wide network than for one of its parts.
 
-Each seed gets what it would get alone, to rounding, from the same batches: all take those of the first seed.
+Each seed gets what it would get alone, to rounding, from the same batches: all take those of the first seed. But zero
+times infinity is not a number: where one network diverges, all do.
 Shapes: S networks, P parameters of each, W of the wide one, C crystals.
 """
 
@@ -25,6 +26,7 @@ from cgcnn.training import (
     Example,
     TrainSettings,
     TrainState,
+    batches_of,
     copy_with,
     loss_function,
     mean_loss,
@@ -76,10 +78,11 @@ def train_together(
             stack.clip_gradients(settings.gradient_clip)
             optimizer.step(lr)
             losses.append(loss.detach())
+        batches = batches_of(data, settings, seeds[0], epoch)
         output, target = outputs(stack, graphs, data.validation), data.target[data.validation]
         for k, (seed, state) in enumerate(zip(seeds, states, strict=True)):
             if not state.finished:
-                train_loss = mean_loss(torch.stack(losses)[:, k], data, settings, seeds[0], epoch)
+                train_loss = mean_loss(torch.stack(losses)[:, k], batches, data, epoch, seed)
                 if record(state, lr, train_loss, *scores(models[k], output[:, k], target, settings), settings, seed):
                     best[k] = stack.state_dict_of(k)
                 for call in after_epoch[k]:

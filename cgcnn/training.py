@@ -132,7 +132,8 @@ def train(
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
             optimizer.step(lr)
             losses.append(loss.detach())
-        train_loss = mean_loss(torch.stack(losses), data, settings, seed, state.epoch)
+        batches = batches_of(data, settings, seed, state.epoch)
+        train_loss = mean_loss(torch.stack(losses), batches, data, state.epoch, seed)
         if record(state, lr, train_loss, *evaluate(model, graphs, data, data.validation, settings), settings, seed):
             best = {name: value.clone() for name, value in model.state_dict().items()}
         for call in after_epoch:
@@ -145,7 +146,7 @@ def steps(
     graphs: PackedGraphs, data: Example, settings: TrainSettings, seed: int, epoch: int
 ) -> Iterator[tuple[Batch, Tensor, float]]:
     """Batch, its targets and the learning rate of each step of an epoch."""
-    parts = _parts(data, settings, seed, epoch)
+    parts = batches_of(data, settings, seed, epoch)
     targets = data.target[torch.cat(parts)].tensor_split(len(parts))
     for number, batch in enumerate(graphs.batches(torch.cat(parts), len(parts))):
         step = epoch * len(parts) + number
@@ -210,7 +211,7 @@ def one_cycle(step: int, n_steps: int, peak: float) -> float:
     return low + (high - low) * (1 - math.cos(math.pi * progress)) / 2
 
 
-def _parts(data: Example, settings: TrainSettings, seed: int, epoch: int) -> tuple[Tensor, ...]:
+def batches_of(data: Example, settings: TrainSettings, seed: int, epoch: int) -> tuple[Tensor, ...]:
     """The training crystals of each batch of one epoch."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
     order = data.train[torch.randperm(len(data.train), generator=generator).to(data.train.device)]
@@ -227,7 +228,7 @@ def loss_function(
     return lambda output, target: regression(output, (target - mean) / deviation)
 
 
-def mean_loss(losses: Tensor, data: Example, settings: TrainSettings, seed: int, epoch: int) -> float:
+def mean_loss(losses: Tensor, batches: Sequence[Tensor], data: Example, epoch: int, seed: int) -> float:
     """Mean of the losses of an epoch's steps; looked at once an epoch, so that a GPU never waits for the question.
 
     Raises:
@@ -235,7 +236,7 @@ def mean_loss(losses: Tensor, data: Example, settings: TrainSettings, seed: int,
     """
     if not torch.isfinite(losses).all():
         number = int((~torch.isfinite(losses)).nonzero()[0])
-        materials = [data.material_ids[int(k)] for k in _parts(data, settings, seed, epoch)[number]]
+        materials = [data.material_ids[int(k)] for k in batches[number]]
         raise InputError(
             f"The loss is {losses[number].item()} in batch {number + 1} of epoch {epoch + 1} (seed {seed}). "
             f"Its materials: {', '.join(materials)}. Look at their targets and structures, or lower train.lr."

@@ -12,12 +12,13 @@ import torch
 
 from cgcnn.checkpoint import Checkpoint
 from cgcnn.element_numbers import atom_features
+from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.seeds import Training
 from cgcnn.tensors import Batch, PackedGraphs
 from cgcnn.together import Stack, can_be_stacked, train_together
-from cgcnn.training import AfterEpoch, Example, TrainSettings, TrainState, new_model, outputs, train
+from cgcnn.training import AfterEpoch, Example, TrainSettings, TrainState, batches_of, new_model, outputs, train
 from tests.crystals import crystal, cubic_perovskite, rock_salt
 
 QUICK = TrainSettings(epochs=6, batch_size=8, lr=0.01, patience=6)
@@ -167,6 +168,15 @@ def test_seeds_that_stopped_at_different_epochs_go_on(tmp_path: Path) -> None:
         assert seed == number and state.epoch == len(state.history) == 6 and state.finished
         best = state.history[state.best_epoch - 1]["validation_error"]
         assert float(error.mean()) == pytest.approx(best, rel=1e-4)
+
+
+def test_what_goes_wrong_names_its_own_seed(graphs: PackedGraphs) -> None:
+    data, models = example("regression"), new(SHAPE, graphs)
+    with torch.no_grad():
+        models[2].head.bias.fill_(torch.inf)
+    batch = [data.material_ids[int(k)] for k in batches_of(data, QUICK, 0, 0)[0]]
+    with pytest.raises(InputError, match=rf"batch 1 of epoch 1 \(seed 2\)\. Its materials: {', '.join(batch)}\. "):
+        train_together(models, graphs, data, QUICK, range(3), [TrainState() for _ in models], [[]] * 3)
 
 
 def test_attention_cannot_be_stacked() -> None:
