@@ -20,6 +20,7 @@ from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.predict import predict
 from cgcnn.tables import read_graphs
 from cgcnn.tensors import PackedGraphs
+from cgcnn.together import train_together
 from cgcnn.training import Example, TrainSettings, TrainState, new_model, train
 
 _BATCH, _EPOCHS = 256, 10
@@ -45,17 +46,20 @@ class Job:
         return Example(wanted, order[:first], order[first:validation], ids)
 
     def train(self, conv: str, kind: str, seeds: Sequence[int], epochs: int) -> tuple[dict[int, CGCNN], list[float]]:
-        """Networks of all seeds, and when each epoch ended."""
+        """Networks of all seeds, trained together where they are several; and when each epoch of the first ended."""
         data, ends = self.data(kind), list[float]()
         settings = TrainSettings(epochs=epochs, batch_size=_BATCH, patience=epochs)
 
         def clock(state: TrainState, copy: object) -> None:
             ends.append(self.now())
 
-        models = {seed: new_model(ModelSettings(conv, kind), self._features, data, seed) for seed in seeds}
-        for seed, model in models.items():
-            train(model, self.graphs, data, settings, seed, after_epoch=[clock])
-        return models, ends
+        models = [new_model(ModelSettings(conv, kind), self._features, data, seed) for seed in seeds]
+        if len(models) == 1:
+            train(models[0], self.graphs, data, settings, seeds[0], after_epoch=[clock])
+        else:
+            states, calls = [TrainState() for _ in seeds], [[clock], *([] for _ in seeds[1:])]
+            train_together(models, self.graphs, data, settings, seeds, states, calls)
+        return dict(zip(seeds, models, strict=True)), ends
 
     def now(self) -> float:
         """Seconds, once the device has done all that it was given."""

@@ -146,6 +146,7 @@ class Train(Section):
     gradient_clip: PositiveFloat
     patience: PositiveInt
     distance_noise: NonNegativeFloat
+    distance_strain: NonNegativeFloat
 
 
 class Variant(Section):
@@ -206,6 +207,7 @@ class Execution(Section):
     device: Literal["auto", "cpu", "cuda"]
     workers: PositiveInt
     threads: PositiveInt
+    seeds_on_gpu: Literal["together", "apart"]
     checkpoint_seconds: PositiveInt
     longest_job: PositiveInt
 

@@ -5,7 +5,7 @@ and the learning rate of an epoch follow from the seed and its number, so that t
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import huber_loss, mse_loss, nll_loss
 
+from cgcnn.augmentation import disturbed
 from cgcnn.errors import InputError
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.optimizer import AdamW
@@ -34,10 +35,11 @@ class TrainSettings:
     batch_size: int = 128  # crystals
     lr: float = 0.02  # peak of the one-cycle schedule
     weight_decay: float = 0.01
-    loss: str = "mse"  # on scaled targets: mse, or huber, linear beyond 0.1; a classification always has nll
+    loss: str = "huber"  # on scaled targets: huber, linear beyond 0.1, or mse; a classification always has nll
     gradient_clip: float = 10.0  # largest norm of the gradient
     patience: int = 50  # epochs without a better validation score before it stops
-    distance_noise: float = 0.0  # Å, deviation of what is added to the distances of each batch, as if sites had moved
+    distance_noise: float = 0.0  # Å, see augmentation.py
+    distance_strain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,10 @@ class TrainState:
     finished: bool = False
     history: list[dict[str, float]] = field(default_factory=list)
     tensors: dict[str, Tensor] = field(default_factory=dict)  # model.*, best.*, optimizer.*
+
+
+#: Called after every epoch with the state without tensors, and a function that copies it with them.
+AfterEpoch = Callable[[TrainState, Callable[[], TrainState]], None]
 
 
 def new_model(
@@ -92,7 +98,7 @@ def train(
     settings: TrainSettings,
     seed: int,
     state: TrainState | None = None,
-    after_epoch: Sequence[Callable[[TrainState, Callable[[], TrainState]], None]] = (),
+    after_epoch: Sequence[AfterEpoch] = (),
 ) -> TrainState:
     """Train `model` in place and leave the best epoch's weights in it.
 
@@ -101,7 +107,7 @@ def train(
         graphs: all crystals that `data` speaks of.
         seed: decides the order of the crystals in each epoch.
         state: where an earlier run stopped; the result is the same, bit for bit on a CPU, as if it had not.
-        after_epoch: each is called with the state without tensors, and a function that copies it with them.
+        after_epoch: what is called then.
 
     Returns:
         The final state; its history has one entry an epoch: epoch, lr, train_loss, validation_loss, validation_error
@@ -112,67 +118,83 @@ def train(
     """
     optimizer = AdamW(model.parameters(), settings.weight_decay)
     state = state or TrainState()
+    best = tensors_of(state, "best")
     if state.tensors:
-        _restore(state, model, optimizer)
-    loss_function = _loss(model, settings)
-    best = {name: value for name, value in state.tensors.items() if name.startswith("best.")}
-    n_batches = max(1, round(len(data.train) / settings.batch_size))
+        model.load_state_dict(tensors_of(state, "model"))
+        optimizer.restore(tensors_of(state, "optimizer"))
+    loss_of = loss_function(model.settings.kind, model.target_mean, model.target_std, settings)
     while not state.finished:
-        order = _order(data.train, seed, state.epoch)
         losses = []
         model.train()
-        targets = data.target[order].tensor_split(n_batches)
-        for number, batch in enumerate(graphs.batches(order, n_batches)):
-            step = state.epoch * n_batches + number
-            lr = one_cycle(step, settings.epochs * n_batches, settings.lr)
-            if settings.distance_noise:
-                batch = replace(batch, distance=batch.distance + settings.distance_noise * _noise(batch, seed, step))
-            loss = loss_function(model(batch), targets[number])
+        for batch, target, lr in steps(graphs, data, settings, seed, state.epoch):
+            loss = loss_of(model(batch), target)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
             optimizer.step(lr)
             losses.append(loss.detach())
-        train_loss = _finite(torch.stack(losses), order, n_batches, data, state.epoch, seed)
-        score, error = evaluate(model, graphs, data, data.validation, settings)
-        if not math.isfinite(score):
-            raise InputError(
-                f"The validation loss is {score} after epoch {state.epoch + 1} (seed {seed}). "
-                "Look at the targets of the validation materials, or lower train.lr."
-            )
-        state.epoch += 1
-        state.history.append(
-            {
-                "epoch": state.epoch,
-                "lr": lr,
-                "train_loss": train_loss,
-                "validation_loss": score,
-                "validation_error": error,
-            }
-        )
-        if score < state.best_score:
-            state.best_score, state.best_epoch = score, state.epoch
-            best = {f"best.{name}": value.clone() for name, value in model.state_dict().items()}
-        state.finished = state.epoch >= settings.epochs or state.epoch - state.best_epoch >= settings.patience
+        batches = batches_of(data, settings, seed, state.epoch)
+        train_loss = mean_loss(torch.stack(losses), batches, data, state.epoch, seed)
+        if record(state, lr, train_loss, *evaluate(model, graphs, data, data.validation, settings), settings, seed):
+            best = {name: value.clone() for name, value in model.state_dict().items()}
         for call in after_epoch:
             call(state, partial(_snapshot, state, model, optimizer, best))
-    model.load_state_dict({name.removeprefix("best."): value for name, value in best.items()})
+    model.load_state_dict(best)
     return state
+
+
+def steps(
+    graphs: PackedGraphs, data: Example, settings: TrainSettings, seed: int, epoch: int
+) -> Iterator[tuple[Batch, Tensor, float]]:
+    """Batch, its targets and the learning rate of each step of an epoch."""
+    parts = batches_of(data, settings, seed, epoch)
+    targets = data.target[torch.cat(parts)].tensor_split(len(parts))
+    for number, batch in enumerate(graphs.batches(torch.cat(parts), len(parts))):
+        step = epoch * len(parts) + number
+        if settings.distance_noise or settings.distance_strain:
+            batch = disturbed(batch, settings.distance_noise, settings.distance_strain, seed, step)
+        yield batch, targets[number], one_cycle(step, settings.epochs * len(parts), settings.lr)
+
+
+def record(
+    state: TrainState, lr: float, train_loss: float, score: float, error: float, settings: TrainSettings, seed: int
+) -> bool:
+    """Count an epoch in `state`. Whether it is the best one so far.
+
+    Raises:
+        InputError: the validation loss is not finite.
+    """
+    if not math.isfinite(score):
+        raise InputError(
+            f"The validation loss is {score} after epoch {state.epoch + 1} (seed {seed}). "
+            "Look at the targets of the validation materials, or lower train.lr."
+        )
+    state.epoch += 1
+    of_epoch = {"train_loss": train_loss, "validation_loss": score, "validation_error": error}
+    state.history.append({"epoch": state.epoch, "lr": lr, **of_epoch})
+    is_best = score < state.best_score
+    if is_best:
+        state.best_score, state.best_epoch = score, state.epoch
+    state.finished = state.epoch >= settings.epochs or state.epoch - state.best_epoch >= settings.patience
+    return is_best
 
 
 def evaluate(
     model: CGCNN, graphs: PackedGraphs, data: Example, chosen: Tensor, settings: TrainSettings
 ) -> tuple[float, float]:
     """Loss, and mean absolute error in the target's unit or share of wrong classes, over all of `chosen`."""
-    output = outputs(model, graphs, chosen)
-    target = data.target[chosen]
-    loss = _loss(model, settings)(output, target)
+    return scores(model, outputs(model, graphs, chosen), data.target[chosen], settings)
+
+
+def scores(model: CGCNN, output: Tensor, target: Tensor, settings: TrainSettings) -> tuple[float, float]:
+    """The two of `evaluate`, of a network's output and the targets (C,) of the same crystals."""
+    loss = loss_function(model.settings.kind, model.target_mean, model.target_std, settings)(output, target)
     predicted = model.prediction(output)
     wrong = (predicted - target).abs() if model.settings.kind == "regression" else (predicted > 0.5) != (target > 0.5)
     return float(loss), float(wrong.float().mean())
 
 
-def outputs(model: CGCNN, graphs: PackedGraphs, chosen: Tensor) -> Tensor:
-    """What the network says of the crystals at positions `chosen`: (len(chosen),) or (len(chosen), 2)."""
+def outputs(model: torch.nn.Module, graphs: PackedGraphs, chosen: Tensor) -> Tensor:
+    """What a network says of the crystals at positions `chosen`: (len(chosen),) or (len(chosen), 2)."""
     model.eval()
     n_batches = max(1, math.ceil(len(chosen) / _EVALUATION_BATCH))
     with torch.inference_mode():
@@ -189,30 +211,32 @@ def one_cycle(step: int, n_steps: int, peak: float) -> float:
     return low + (high - low) * (1 - math.cos(math.pi * progress)) / 2
 
 
-def _order(train: Tensor, seed: int, epoch: int) -> Tensor:
-    """The training crystals in the order of one epoch."""
+def batches_of(data: Example, settings: TrainSettings, seed: int, epoch: int) -> tuple[Tensor, ...]:
+    """The training crystals of each batch of one epoch."""
     generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-    return train[torch.randperm(len(train), generator=generator).to(train.device)]
+    order = data.train[torch.randperm(len(data.train), generator=generator).to(data.train.device)]
+    return order.tensor_split(max(1, round(len(order) / settings.batch_size)))
 
 
-def _noise(batch: Batch, seed: int, step: int) -> Tensor:
-    """Normally distributed numbers (D,) for one step, the same ones when a training is taken up again."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    return torch.randn(len(batch.distance), generator=generator).to(batch.distance)
-
-
-def _loss(model: CGCNN, settings: TrainSettings) -> Callable[[Tensor, Tensor], Tensor]:
-    if model.settings.kind == "classification":
+def loss_function(
+    kind: str, mean: Tensor, deviation: Tensor, settings: TrainSettings
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """(output, target (C,)) -> mean loss, of targets with this mean and standard deviation."""
+    if kind == "classification":
         return lambda output, target: nll_loss(output, target.long())
     regression = mse_loss if settings.loss == "mse" else partial(huber_loss, delta=_HUBER_DELTA)
-    return lambda output, target: regression(output, (target - model.target_mean) / model.target_std)
+    return lambda output, target: regression(output, (target - mean) / deviation)
 
 
-def _finite(losses: Tensor, order: Tensor, n_batches: int, data: Example, epoch: int, seed: int) -> float:
-    """Mean loss of an epoch; looked at once an epoch, so that a GPU never waits for the question."""
+def mean_loss(losses: Tensor, batches: Sequence[Tensor], data: Example, epoch: int, seed: int) -> float:
+    """Mean of the losses of an epoch's steps; looked at once an epoch, so that a GPU never waits for the question.
+
+    Raises:
+        InputError: one is not finite; the message names the batch's materials.
+    """
     if not torch.isfinite(losses).all():
         number = int((~torch.isfinite(losses)).nonzero()[0])
-        materials = [data.material_ids[int(k)] for k in order.tensor_split(n_batches)[number]]
+        materials = [data.material_ids[int(k)] for k in batches[number]]
         raise InputError(
             f"The loss is {losses[number].item()} in batch {number + 1} of epoch {epoch + 1} (seed {seed}). "
             f"Its materials: {', '.join(materials)}. Look at their targets and structures, or lower train.lr."
@@ -220,16 +244,22 @@ def _finite(losses: Tensor, order: Tensor, n_batches: int, data: Example, epoch:
     return float(losses.mean())
 
 
+def tensors_of(state: TrainState, part: str) -> dict[str, Tensor]:
+    """Those of its `model`, `best` or `optimizer`, by their names there."""
+    return {
+        name.removeprefix(f"{part}."): value for name, value in state.tensors.items() if name.startswith(f"{part}.")
+    }
+
+
 def _snapshot(state: TrainState, model: CGCNN, optimizer: AdamW, best: Mapping[str, Tensor]) -> TrainState:
-    tensors = {f"model.{name}": value.clone() for name, value in model.state_dict().items()} | dict(best)
-    tensors |= {f"optimizer.{name}": value for name, value in optimizer.state().items()}
+    current = {name: value.clone() for name, value in model.state_dict().items()}
+    return copy_with(state, current, best, optimizer.state())
+
+
+def copy_with(
+    state: TrainState, model: Mapping[str, Tensor], best: Mapping[str, Tensor], optimizer: Mapping[str, Tensor]
+) -> TrainState:
+    """A copy of `state` that holds these tensors, too."""
+    parts = {"model": model, "best": best, "optimizer": optimizer}
+    tensors = {f"{part}.{name}": value for part, values in parts.items() for name, value in values.items()}
     return replace(state, history=list(state.history), tensors=tensors)
-
-
-def _restore(state: TrainState, model: CGCNN, optimizer: AdamW) -> None:
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimizer": {}, "best": {}}
-    for name, value in state.tensors.items():
-        part, rest = name.split(".", 1)
-        parts[part][rest] = value
-    model.load_state_dict(parts["model"])
-    optimizer.restore(parts["optimizer"])

@@ -38,6 +38,7 @@ rule train:
         mem_mb=memory(6000, 300),
         runtime=minutes(30, 0.03 * CONFIG.train.epochs * len(CONFIG.train.seeds)),
         device=CONFIG.execution.device,
+        seeds_on_gpu=CONFIG.execution.seeds_on_gpu,
         checkpoint_seconds=CONFIG.execution.checkpoint_seconds,
     params:
         section=lambda w: as_json({"task": CONFIG.tasks[w.task], **dict(CONFIG.variants[w.variant])}),
@@ -47,7 +48,8 @@ rule train:
         checkpoints=f"checkpoints/{{task}}/{{split}}/{{variant}}",
     shell:
         "python {params.script} --section {params.section:q} --code {params.code} --device {resources.device}"
-        " --threads {threads} --checkpoints {params.checkpoints} --every {resources.checkpoint_seconds}"
+        " --threads {threads} --seeds-on-gpu {resources.seeds_on_gpu}"
+        " --checkpoints {params.checkpoints} --every {resources.checkpoint_seconds}"
         " --name {wildcards.task}/{wildcards.split}/{wildcards.variant} --graphs {input.graphs}"
         " --split {input.split} --weights {output.weights} --history {output.history} --log {log}"
 

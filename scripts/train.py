@@ -12,8 +12,9 @@ from cgcnn.examples import load_examples
 from cgcnn.interruption import alone, awaited
 from cgcnn.model import ModelSettings
 from cgcnn.predict import device_named
-from cgcnn.seeds import train_seeds
+from cgcnn.seeds import Training
 from cgcnn.tables import about_of, write_json
+from cgcnn.together import can_be_stacked
 from cgcnn.training import TrainSettings
 
 
@@ -24,12 +25,15 @@ def main(arguments: Namespace) -> None:
     training = fingerprint(arguments.section, arguments.code, [*arguments.graphs, arguments.split])
     settings = TrainSettings(**section["train"])
     shape = ModelSettings(section["conv"], section["task"]["kind"], **section["model"])
-    side_by_side = min(arguments.threads, len(seeds)) if device.type == "cpu" else 1
-    stage.log.info("on %s, %d seeds at a time", device, side_by_side)
+    work = Training(shape, graphs, data, settings, arguments.name)
+    together = device.type == "cuda" and arguments.seeds_on_gpu == "together" and can_be_stacked(shape)
+    processes = min(arguments.threads, len(seeds)) if device.type == "cpu" else 1
+    stage.log.info("on %s, %d seeds at a time", device, len(seeds) if together else processes)
     with alone(arguments.checkpoints):
         kept = [Checkpoint(arguments.checkpoints / f"{seed}.safetensors", training, arguments.every) for seed in seeds]
+        trained = work.together(seeds, kept) if together else work.side_by_side(seeds, kept, processes)
         models, histories = {}, {}
-        for seed, model, state in train_seeds(shape, graphs, data, settings, seeds, kept, arguments.name, side_by_side):
+        for seed, model, state in trained:
             models[seed] = model
             histories[seed] = {"best_epoch": state.best_epoch, "epochs": state.history}
             error = state.history[state.best_epoch - 1]["validation_error"]
@@ -50,6 +54,7 @@ if __name__ == "__main__":
     parser.add_argument("--name", required=True, help="task/split/variant")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="seeds trained side by side on CPUs")
+    parser.add_argument("--seeds-on-gpu", choices=("together", "apart"), default="together")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder")
     parser.add_argument("--every", type=float, default=60, help="seconds between checkpoints")
     parser.add_argument("--graphs", type=Path, nargs="+", required=True)

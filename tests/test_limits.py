@@ -1,6 +1,7 @@
 """The experiments on the limits find what is known of small cases, and the page says it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,11 +10,12 @@ import pytest
 import torch
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
+from cgcnn.arrays import Crystal
 from cgcnn.elements import feature_table
 from cgcnn.graph import NeighbourRule
 from cgcnn.limits import data, geometry, groups, periodicity
 from cgcnn.limits.answers import Answers, binned, by_group
-from cgcnn.limits.asking import ask
+from cgcnn.limits.asking import ask, rattled, strained
 from cgcnn.limits.experiments import compare_classes, compare_groups, run_all
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.report.limits import render
@@ -89,10 +91,20 @@ def test_floor_of_the_composition() -> None:
     assert data.composition_floor(["A", "B"], np.array([1.0, 2.0])) == (0, 0.0)
 
 
-def test_rattling_changes_the_error(models: dict[int, CGCNN]) -> None:
+@pytest.mark.parametrize("disturb", [rattled, strained])
+def test_what_is_not_relaxed_changes_the_error(
+    models: dict[int, CGCNN], disturb: Callable[[Crystal, float, np.random.Generator], Crystal]
+) -> None:
     target = ask(models, CUBIC, NeighbourRule())
-    errors = data.unrelaxed_errors(models, CUBIC, target, NeighbourRule(), seed=0)
+    errors = data.unrelaxed_errors(models, CUBIC, target, NeighbourRule(), disturb, (0.0, 0.01, 0.1), seed=0)
     assert errors[0] == 0 and errors[-1] > errors[0]
+
+
+def test_a_strain_has_the_deviation_that_was_asked_for() -> None:
+    cell, rng = crystal(cubic_perovskite(4.0)), np.random.default_rng(0)
+    strains = np.array([strained(cell, 0.02, rng).lattice / 4.0 - np.eye(3) for _ in range(2000)])
+    np.testing.assert_allclose(strains, strains.transpose(0, 2, 1), atol=1e-12)
+    np.testing.assert_allclose(strains.std(axis=0), 0.02, rtol=0.06)
 
 
 def said(model: str, values: list[float], target: list[float], seed: int = 0) -> pa.Table:
@@ -180,5 +192,7 @@ def test_page(models: dict[int, CGCNN]) -> None:
     found["groups"] = compare_groups(predictions, structures, split)
     page = render(found, {})
     assert all(f'id="{name}-data"' in page for name in ("rarest", "sites", "order")) and "stability-data" not in page
-    assert all(f'id="{name}-data"' in page for name in ("ties", "reach", "strain", "displacement", "unrelaxed"))
+    assert all(
+        f'id="{name}-data"' in page for name in ("ties", "reach", "strain", "displacement", "displaced", "strained")
+    )
     assert "not DFT" not in page and "not DFT" in render(found, {"source": "embedded", "label_method": "surrogate"})

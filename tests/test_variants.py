@@ -7,6 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
+from cgcnn.augmentation import disturbed
 from cgcnn.baselines import element_fractions
 from cgcnn.checkpoint import load_models, save_models
 from cgcnn.elements import feature_table
@@ -120,9 +121,22 @@ def test_untrained_network_starts_from_the_reference() -> None:
     assert float(model.target_std) == pytest.approx(float((known - linear).std()), rel=1e-4)
 
 
-def test_noise_is_the_same_when_training_is_taken_up_again() -> None:
+def test_a_strain_is_one_of_all_distances_of_a_crystal_and_its_own() -> None:
     graphs, data = example()
-    settings = TrainSettings(epochs=4, batch_size=8, lr=0.01, distance_noise=0.05)
+    batch = graphs.batch(data.train)
+    factor = disturbed(batch, noise=0.0, strain=0.05, seed=0, step=3).distance / batch.distance
+    of_edge = factor[batch.distance_index]
+    of_crystal = [of_edge[batch.crystal[batch.centre] == k] for k in range(len(data.train))]
+    assert all(float(values.max() - values.min()) < 1e-6 for values in of_crystal)
+    assert len({round(float(values[0]), 5) for values in of_crystal}) == len(data.train)
+    assert 0.02 < float(factor.std()) < 0.1 and abs(float(factor.mean()) - 1) < 0.05
+
+
+@pytest.mark.parametrize("augmentation", [{"distance_noise": 0.05}, {"distance_strain": 0.05}])
+def test_augmentation_is_the_same_when_training_is_taken_up_again(augmentation: dict[str, float]) -> None:
+    graphs, data = example()
+    plain = TrainSettings(epochs=4, batch_size=8, lr=0.01)
+    settings = replace(plain, **augmentation)
     kept: list[TrainState] = []
 
     def run(state: TrainState | None, more: TrainSettings) -> dict[str, torch.Tensor]:
@@ -132,6 +146,6 @@ def test_noise_is_the_same_when_training_is_taken_up_again() -> None:
 
     whole = run(None, settings)
     again = run(replace(kept[1], history=list(kept[1].history)), settings)
-    other = run(None, replace(settings, distance_noise=0.0))
+    other = run(None, plain)
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     assert not torch.equal(whole["head.weight"], other["head.weight"])

@@ -28,3 +28,10 @@ def rattled(crystal: Crystal, sigma: float, rng: np.random.Generator) -> Crystal
     """Every site moved by normally distributed steps of deviation `sigma` (Å) along x, y and z."""
     steps = rng.normal(scale=sigma, size=crystal.frac_coords.shape) @ np.linalg.inv(crystal.lattice)
     return Crystal(crystal.lattice, crystal.frac_coords + steps, crystal.atomic_numbers)
+
+
+def strained(crystal: Crystal, sigma: float, rng: np.random.Generator) -> Crystal:
+    """The cell under a symmetric strain whose six components are normally distributed with deviation `sigma`."""
+    upper = np.triu(rng.normal(scale=sigma, size=(3, 3)))
+    strain = upper + np.triu(upper, 1).T
+    return Crystal(crystal.lattice @ (np.eye(3) + strain), crystal.frac_coords, crystal.atomic_numbers)

@@ -1,15 +1,16 @@
 """What the data themselves allow: polymorphs, and structures that are not relaxed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from cgcnn.arrays import Crystal
 from cgcnn.graph import NeighbourRule
-from cgcnn.limits.asking import Floats, ask, rattled
+from cgcnn.limits.asking import Floats, ask
 from cgcnn.model import CGCNN
 
-SIGMAS = (0.0, 0.01, 0.03, 0.1, 0.2)  # Å
+DISPLACEMENTS = (0.0, 0.01, 0.03, 0.1, 0.2)  # Å, deviation of each step of a site along x, y and z
+STRAINS = (0.0, 0.01, 0.02, 0.04, 0.06)  # deviation of each component of the strain
 
 
 def composition_floor(formulas: Sequence[str], target: Floats) -> tuple[int, float]:
@@ -24,12 +25,18 @@ def composition_floor(formulas: Sequence[str], target: Floats) -> tuple[int, flo
 
 
 def unrelaxed_errors(
-    models: Mapping[int, CGCNN], crystals: Sequence[Crystal], target: Floats, rule: NeighbourRule, seed: int
+    models: Mapping[int, CGCNN],
+    crystals: Sequence[Crystal],
+    target: Floats,
+    rule: NeighbourRule,
+    disturb: Callable[[Crystal, float, np.random.Generator], Crystal],
+    sigmas: Sequence[float],
+    seed: int,
 ) -> list[float]:
-    """MAE of the ensemble on test crystals whose sites moved by each of SIGMAS, against the relaxed ones' targets."""
+    """MAE of the ensemble on test crystals disturbed by each of `sigmas`, against the relaxed ones' targets."""
     errors = []
-    for sigma in SIGMAS:
+    for sigma in sigmas:
         rng = np.random.default_rng(seed)
-        said = ask(models, [rattled(each, sigma, rng) for each in crystals], rule)
+        said = ask(models, [disturb(each, sigma, rng) for each in crystals], rule)
         errors.append(float(np.abs(said - target).mean()))
     return errors

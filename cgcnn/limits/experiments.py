@@ -11,6 +11,7 @@ from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule
 from cgcnn.limits import data, geometry, groups, periodicity
 from cgcnn.limits.answers import Answers
+from cgcnn.limits.asking import rattled, strained
 from cgcnn.model import CGCNN
 from cgcnn.tables import crystals_of
 
@@ -97,7 +98,13 @@ def run_all(
         },
         "polymorphs": {"n": n_shared, "of": len(ids), "floor": floor},
         "unrelaxed": {
-            "sigmas": list(data.SIGMAS),
-            "errors": data.unrelaxed_errors(models, crystals, target[chosen], rule, seed),
+            name: {
+                "sigmas": list(sigmas),
+                "errors": data.unrelaxed_errors(models, crystals, target[chosen], rule, disturb, sigmas, seed),
+            }
+            for name, disturb, sigmas in (
+                ("displaced", rattled, data.DISPLACEMENTS),
+                ("strained", strained, data.STRAINS),
+            )
         },
     }

@@ -25,7 +25,8 @@ def render(found: Mapping[str, Any], about: Mapping[str, object]) -> str:
         "reach": _reach(found["reach"]),
         "strain": _strain(found["strain"], unit, note),
         "displacement": _displacement(found["displacement"], unit, note),
-        "unrelaxed": _unrelaxed(found["unrelaxed"], unit, note),
+        "displaced": _unrelaxed(found["unrelaxed"]["displaced"], 1, "displacements (Å)", unit, note),
+        "strained": _unrelaxed(found["unrelaxed"]["strained"], 100, "strains (%)", unit, note),
     }
     class_note = label_note(about, "classification")
     scores = {name: axis_title("test MAE", unit, note) for name in ("rarest", "sites", "stability")}
@@ -64,7 +65,8 @@ _CAPTIONS = {
     "reach": "Change of a site's features when the element of one site changes",
     "strain": "Prediction against an equal strain of all lattice vectors",
     "displacement": "Prediction while one site moves",
-    "unrelaxed": "Error on test structures whose sites were moved",
+    "displaced": "Error on test structures whose sites were moved",
+    "strained": "Error on test structures whose cells were strained",
 }
 
 
@@ -138,10 +140,9 @@ def _displacement(displacement: Mapping[str, Any], unit: str, note: str) -> go.F
     return figure
 
 
-def _unrelaxed(unrelaxed: Mapping[str, list[float]], unit: str, note: str) -> go.Figure:
-    figure = empty("deviation of the displacements (Å)", axis_title("test MAE", unit, note))
-    figure.add_scatter(
-        x=unrelaxed["sigmas"], y=plain(unrelaxed["errors"]), mode="lines+markers", line={"color": "#0072B2"}
-    )
+def _unrelaxed(unrelaxed: Mapping[str, list[float]], scale: float, what: str, unit: str, note: str) -> go.Figure:
+    figure = empty(f"deviation of the {what}", axis_title("test MAE", unit, note))
+    sigmas = plain(scale * np.array(unrelaxed["sigmas"]))
+    figure.add_scatter(x=sigmas, y=plain(unrelaxed["errors"]), mode="lines+markers", line={"color": "#0072B2"})
     figure.update_yaxes(rangemode="tozero")
     return figure
