@@ -145,13 +145,20 @@ def cif_to_model() -> list[Row]:
     return rows("cif_to_model", "s", times["ours"], {told: times["cgcnn2"]})
 
 
-def cgcnn2_error(items: peers.CIFData, materials: Materials, epochs: int, batch: int, seed: int) -> float:
+def cgcnn2_error(
+    items: peers.CIFData,
+    materials: Materials,
+    epochs: int,
+    batch: int,
+    seed: int,
+    settings: TrainSettings | None = None,
+) -> float:
     """Test error of cgcnn2's network, its best epoch by validation, in the target's unit."""
     first, validation, test = split(len(materials.ids))
     torch.manual_seed(seed)
     target = torch.tensor(materials.target[first], dtype=torch.float32)
     loaders = [peers.cgcnn2_loader(items, part, batch, part is first) for part in (first, validation, test)]
     net = peers.cgcnn2_net()
-    peers.train(net, loaders[0], peers.cgcnn2_step, epochs, target, validation=loaders[1])
+    peers.train(net, loaders[0], peers.cgcnn2_step, epochs, target, validation=loaders[1], settings=settings)
     said = peers.predict(net, loaders[2], peers.cgcnn2_step, target)
     return float(np.abs(said - materials.target[test]).mean())

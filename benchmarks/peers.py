@@ -9,13 +9,13 @@ import torch
 from cgcnn2.data import CIFData, collate_pool
 from cgcnn2.model import CrystalGraphConvNet
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss, softplus
+from torch.nn.functional import softplus
 from torch.utils.data import DataLoader, Subset
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader as GeometricLoader
 from torch_geometric.nn import CGConv, global_mean_pool
 
-from cgcnn.training import TrainSettings, one_cycle
+from cgcnn.training import TrainSettings, loss_function, one_cycle
 
 Loader = DataLoader | GeometricLoader
 Step = Callable[[nn.Module, Any], tuple[Tensor, Tensor]]  # of a batch: output (C,) and target (C,)
@@ -86,14 +86,17 @@ def train(
     target: Tensor,
     lr: float = 0.01,
     validation: Loader | None = None,
+    settings: TrainSettings | None = None,
 ) -> None:
     """A loop over batches as the peers write it, with our recipe: AdamW, one cycle, clipping.
 
     Args:
         target: (C,) of the training crystals; the loss is on scaled targets.
+        settings: loss and clipping, by default ours.
         validation: where given, the best epoch's weights are left in the model.
     """
-    mean, std = target.mean(), target.std()
+    settings = settings or TrainSettings()
+    loss_of = loss_function("regression", target.mean(), target.std(), settings)
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
     n_steps, done, best, kept = epochs * len(loader), 0, float("inf"), None
     for _ in range(epochs):
@@ -101,10 +104,10 @@ def train(
         for batch in loader:
             optimizer.param_groups[0]["lr"] = one_cycle(done, n_steps, lr)
             output, wanted = step(model, batch)
-            loss = mse_loss(output, (wanted - mean) / std)
+            loss = loss_of(output, wanted)
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), TrainSettings().gradient_clip)
+            nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
             optimizer.step()
             loss.item()  # its loop sums the losses so
             done += 1

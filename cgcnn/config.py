@@ -131,6 +131,7 @@ class Model(Section):
     n_hidden: NonNegativeInt
     pool: Literal["mean", "sum", "attention"]
     smooth_cutoff: Annotated[float, Field(ge=0, le=1)]
+    shared_shell: Annotated[float, Field(ge=0, le=1)]
     angles: bool
     element_numbers: bool
     element_reference: bool
@@ -251,12 +252,15 @@ class Config(Section):
         for name, variant in self.variants.items():
             if variant.model.angles and not graphs.angles:
                 raise ValueError(f"variants.{name}: model.angles needs graphs.angles: true")
-            smooth = variant.model.smooth_cutoff
-            if smooth and (graphs.ties == "cut" or graphs.max_neighbours < 12 or smooth > graphs.tie_tolerance):
-                raise ValueError(
-                    f"variants.{name}: model.smooth_cutoff needs graphs.ties: shells, at least 12 neighbours, "
-                    f"and a graphs.tie_tolerance of at least {smooth:g}"
-                )
+            widths = {key: getattr(variant.model, key) for key in ("smooth_cutoff", "shared_shell")}
+            if all(widths.values()):
+                raise ValueError(f"variants.{name}: model.smooth_cutoff and model.shared_shell exclude each other")
+            for key, width in widths.items():
+                if width and (graphs.ties == "cut" or graphs.max_neighbours < 12 or width > graphs.tie_tolerance):
+                    raise ValueError(
+                        f"variants.{name}: model.{key} needs graphs.ties: shells, at least 12 neighbours, "
+                        f"and a graphs.tie_tolerance of at least {width:g}"
+                    )
         return self
 
     @model_validator(mode="after")

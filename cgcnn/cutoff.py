@@ -1,5 +1,10 @@
-"""A cutoff that lets neighbours go gradually, so that a prediction does not jump while an atom moves.
+"""Weights of the neighbours around the twelfth: a cutoff that lets them go gradually, or a shell that shares places.
 
+The paper's cut takes twelve neighbours, and of a shell of equal distances as many as there is room for, whichever come
+first. Whole shells take all of it, and so thirteen or sixteen neighbours. A shell whose neighbours share the places
+that nearer ones leave takes all of it, too, and counts as twelve: the mean over all choices that the cut might make.
+
+A cutoff lets neighbours go gradually so that a prediction does not jump while an atom moves.
 The twelfth distance of a site is a continuous function of the positions, although the twelfth neighbour is not. Weights
 that fall from 1 at that distance to 0 at a `width` behind it are continuous with it, and whole shells keep every
 neighbour that has one. In an ideal crystal, where a shell has one distance, nothing changes. Two things still jump: a
@@ -27,6 +32,25 @@ def softened(batch: Batch, width: float) -> Batch:
     behind = (distance - twelfth_distance(batch, distance)[batch.centre]) / width
     weight = (1 + torch.cos(math.pi * behind.clamp(0, 1))) / 2
     return replace(batch, multiplicity=batch.multiplicity * weight.unsqueeze(1))
+
+
+def sharing(batch: Batch, width: float) -> Batch:
+    """The batch, its edges weighted so that those of a site count as twelve, where it has as many.
+
+    Neighbours up to `width` nearer than the twelfth, and all that are farther, share what nearer ones leave of twelve.
+
+    Args:
+        batch: of graphs with whole shells.
+        width: in Å, as the shells' tolerance.
+    """
+    distance = batch.distance.index_select(0, batch.distance_index)  # (E,)
+    last = (distance >= twelfth_distance(batch, distance)[batch.centre] - width).to(distance.dtype).unsqueeze(1)
+    nearer, sharers = (
+        distance.new_zeros(len(batch.atomic_number), 1).index_add(0, batch.centre, batch.multiplicity * part)
+        for part in (1 - last, last)
+    )  # (N, 1) each
+    share = ((NEIGHBOURS - nearer) / sharers.clamp(min=1)).clamp(max=1)[batch.centre]  # (E, 1)
+    return replace(batch, multiplicity=batch.multiplicity * torch.where(last > 0, share, 1.0))
 
 
 def twelfth_distance(batch: Batch, distance: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch.nn.functional import log_softmax, softplus
 
 from cgcnn.angles import N_MOMENTS
 from cgcnn.conv import CONVOLUTIONS
-from cgcnn.cutoff import softened
+from cgcnn.cutoff import sharing, softened
 from cgcnn.errors import InputError
 from cgcnn.pool import POOLS
 from cgcnn.tensors import Batch
@@ -33,6 +33,7 @@ class ModelSettings:
     n_hidden: int = 2
     pool: str = "mean"  # mean, sum or attention
     smooth_cutoff: float = 0.0  # Å within which a neighbour behind the twelfth loses its weight; 0: at once (cutoff.py)
+    shared_shell: float = 0.0  # Å around the twelfth neighbour in which neighbours share places; 0: each has its own
     angles: bool = False  # edges know the angles around them (angles.py)
     element_numbers: bool = False  # elements are described by numbers beside the bits (element_numbers.py)
     element_reference: bool = False  # a regression learns what a linear model of the composition leaves (reference.py)
@@ -111,6 +112,8 @@ class CGCNN(nn.Module):
             u = torch.cat([u, batch.angles], dim=1)  # (D, 45)
         if self.settings.smooth_cutoff:
             batch = softened(batch, self.settings.smooth_cutoff)
+        if self.settings.shared_shell:
+            batch = sharing(batch, self.settings.shared_shell)
         v = self.embedding(self.atom_features).index_select(0, batch.atomic_number)  # (N, F), one product an element
         for conv in self.convs:
             v = conv(v, u, batch)

@@ -1,12 +1,14 @@
-"""The smooth cutoff: predictions without jumps, and nothing changed in ideal crystals."""
+"""The smooth cutoff: predictions without jumps, and nothing changed in ideal crystals. The shared shell: twelve."""
 
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
+from pymatgen.core import Lattice, Structure
 
 from cgcnn.arrays import Crystal
-from cgcnn.cutoff import softened, twelfth_distance
+from cgcnn.cutoff import sharing, softened, twelfth_distance
 from cgcnn.elements import feature_table
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN, ModelSettings
@@ -45,11 +47,39 @@ def test_twelfth_distance_is_that_of_pymatgen() -> None:
 
 
 def test_a_site_with_few_neighbours_keeps_them_all() -> None:
-    from pymatgen.core import Lattice, Structure
-
     sparse = Structure(Lattice.cubic(7), ["He"], [[0, 0, 0]])  # six neighbours within 8 Å
     batch = batch_of([crystal(sparse)])
     assert torch.equal(softened(batch, 0.1).multiplicity, batch.multiplicity)
+    assert torch.equal(sharing(batch, 0.1).multiplicity, batch.multiplicity)
+
+
+@pytest.mark.parametrize(
+    "cell", [cell for cell in TEXTBOOK if cell.reduced_formula != "Ar"], ids=lambda cell: cell.reduced_formula
+)
+def test_sharing_is_the_mean_over_the_choices_of_the_cut(cell: Structure) -> None:
+    """With pymatgen's neighbours: those of the last shell are exchangeable, and fill what is left of twelve."""
+    batch = batch_of([crystal(cell)], merge_sites=False)
+    found = sharing(batch, 0.1)
+    for k, site in enumerate(cell):
+        near = sorted(other.nn_distance for other in cell.get_neighbors(site, 8.0))
+        own, last = batch.centre == k, near[11] - 0.1
+        distance, times = found.distance[found.distance_index[own]], found.multiplicity[own, 0]
+        inside = sum(d < last for d in near)
+        assert float(times.sum()) == pytest.approx(12, abs=1e-4)
+        assert float(times[distance < last].sum()) == inside
+        weight = times[distance >= last] / batch.multiplicity[own, 0][distance >= last]
+        np.testing.assert_allclose(weight, (12 - inside) / sum(last <= d <= near[11] + 0.1 for d in near), rtol=1e-5)
+
+
+def test_sharing_hangs_on_nothing_but_the_crystal() -> None:
+    """Supercells, turned cells, sites in another order, and equal sites computed once."""
+    shell, rng = replace(SHARP, shared_shell=0.1), np.random.default_rng(0)
+    said = ask(shell, [crystal(cell) for cell in TEXTBOOK])
+    np.testing.assert_allclose(ask(shell, [crystal(cell * (2, 1, 1)) for cell in TEXTBOOK]), said, atol=1e-5)
+    np.testing.assert_allclose(ask(shell, [crystal(cell) for cell in TEXTBOOK], merge_sites=False), said, atol=1e-5)
+    others = [Structure.from_sites([cell[int(k)] for k in rng.permutation(len(cell))]) for cell in TEXTBOOK]
+    np.testing.assert_allclose(ask(shell, [crystal(cell) for cell in others]), said, atol=1e-5)
+    assert np.abs(said - ask(SHARP, [crystal(cell) for cell in TEXTBOOK])).max() > 1e-4
 
 
 def test_ideal_crystals_are_left_alone() -> None:

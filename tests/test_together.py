@@ -33,6 +33,7 @@ SHAPES += [
     for own in (
         {"pool": "sum"},
         {"smooth_cutoff": 0.1},
+        {"shared_shell": 0.1},
         {"angles": True},
         {"element_numbers": True, "n_hidden": 1},
         {"element_reference": True},
