@@ -252,15 +252,12 @@ class Config(Section):
         for name, variant in self.variants.items():
             if variant.model.angles and not graphs.angles:
                 raise ValueError(f"variants.{name}: model.angles needs graphs.angles: true")
-            widths = {key: getattr(variant.model, key) for key in ("smooth_cutoff", "shared_shell")}
-            if all(widths.values()):
-                raise ValueError(f"variants.{name}: model.smooth_cutoff and model.shared_shell exclude each other")
-            for key, width in widths.items():
-                if width and (graphs.ties == "cut" or graphs.max_neighbours < 12 or width > graphs.tie_tolerance):
-                    raise ValueError(
-                        f"variants.{name}: model.{key} needs graphs.ties: shells, at least 12 neighbours, "
-                        f"and a graphs.tie_tolerance of at least {width:g}"
-                    )
+            smooth = variant.model.smooth_cutoff
+            if smooth and (graphs.ties == "cut" or graphs.max_neighbours < 12 or smooth > graphs.tie_tolerance):
+                raise ValueError(
+                    f"variants.{name}: model.smooth_cutoff needs graphs.ties: shells, at least 12 neighbours, "
+                    f"and a graphs.tie_tolerance of at least {smooth:g}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -40,8 +40,8 @@ def sharing(batch: Batch, width: float) -> Batch:
     Neighbours up to `width` nearer than the twelfth, and all that are farther, share what nearer ones leave of twelve.
 
     Args:
-        batch: of graphs with whole shells.
-        width: in Å, as the shells' tolerance.
+        batch: of graphs with whole shells; where they are cut at twelve neighbours, nothing changes.
+        width: in Å.
     """
     distance = batch.distance.index_select(0, batch.distance_index)  # (E,)
     last = (distance >= twelfth_distance(batch, distance)[batch.centre] - width).to(distance.dtype).unsqueeze(1)

@@ -82,8 +82,6 @@ def put(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (put("variants.mean", {"conv": "none"}), "variants: mean is the name of a baseline"),
         (put("variants.gated.model", {"angles": True}), "variants.gated: model.angles needs graphs.angles: true"),
         (put("variants.gated.model", {"smooth_cutoff": 0.2}), "a graphs.tie_tolerance of at least 0.2"),
-        (put("variants.gated.model", {"shared_shell": 0.2}), "a graphs.tie_tolerance of at least 0.2"),
-        (put("variants.gated.model", {"shared_shell": 0.1, "smooth_cutoff": 0.1}), "exclude each other"),
         (put("train", 5), "train: Input should be a valid dictionary"),
         (put("train.gradient_clip", float("inf")), "train.gradient_clip: Input should be a finite number"),
         (put("tasks.energy.target", "n_sites"), "tasks.energy: target n_sites is a column that the structures have"),
