@@ -33,9 +33,7 @@ class ModelSettings:
     n_hidden: int = 2
     pool: str = "mean"  # mean, sum or attention
     smooth_cutoff: float = 0.0  # Å within which a neighbour behind the twelfth loses its weight; 0: at once (cutoff.py)
-    shared_shell: float = (
-        0.0  # Å around the twelfth neighbour in which neighbours share places, where the cutoff is sharp
-    )
+    shared_shell: float = 0.0  # Å around the twelfth neighbour in which neighbours share places (cutoff.py)
     angles: bool = False  # edges know the angles around them (angles.py)
     element_numbers: bool = False  # elements are described by numbers beside the bits (element_numbers.py)
     element_reference: bool = False  # a regression learns what a linear model of the composition leaves (reference.py)
