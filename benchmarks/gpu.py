@@ -53,7 +53,7 @@ class Job:
         def clock(state: TrainState, copy: object) -> None:
             ends.append(self.now())
 
-        models = [new_model(ModelSettings(conv, kind), self._features, data, seed) for seed in seeds]
+        models = [new_model(ModelSettings(conv, kind, shared_shell=0.1), self._features, data, seed) for seed in seeds]
         if len(models) == 1:
             train(models[0], self.graphs, data, settings, seeds[0], after_epoch=[clock])
         else:

@@ -16,9 +16,8 @@ import yaml
 from benchmarks import peers, scaling
 from benchmarks.materials import Materials, everything, perovskites, write_cgcnn_folder, write_graphs
 from benchmarks.measure import Row, rows, seconds
-from benchmarks.networks import Ours, cgcnn2_error, load_ours
+from benchmarks.networks import DEFAULT, Ours, cgcnn2_error, load_ours
 from cgcnn.elements import feature_table
-from cgcnn.model import ModelSettings
 from cgcnn.predict import predict
 from cgcnn.training import TrainSettings, new_model, train
 
@@ -48,7 +47,7 @@ def test_mae() -> list[Row]:
 def _errors(ours: Ours, materials: Materials, settings: TrainSettings) -> list[float]:
     models = {}
     for seed in _SEEDS:
-        models[seed] = new_model(ModelSettings("gated", "regression"), torch.tensor(feature_table()), ours.data, seed)
+        models[seed] = new_model(DEFAULT, torch.tensor(feature_table()), ours.data, seed)
         train(models[seed], ours.graphs, ours.data, settings, seed)
     said = predict(models, ours.graphs)
     return [float(np.abs(said[seed] - materials.target)[ours.test].mean()) for seed in _SEEDS]

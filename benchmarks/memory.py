@@ -31,7 +31,9 @@ def ours(folder: Path) -> float:
     packed = PackedGraphs(read_graphs([folder / "graphs.parquet"])[1])
     first, rest = torch.arange(len(ids)).split([round(0.6 * len(ids)), len(ids) - round(0.6 * len(ids))])
     data = Example(torch.tensor(target, dtype=torch.float32), first, rest[: len(ids) // 5], ids)
-    model = new_model(ModelSettings("gated", "regression", n_hidden=1), torch.tensor(feature_table()), data, 0)
+    model = new_model(
+        ModelSettings("gated", "regression", n_hidden=1, shared_shell=0.1), torch.tensor(feature_table()), data, 0
+    )
     train(model, packed, data, TrainSettings(epochs=2, batch_size=256), 0)
     return imports
 

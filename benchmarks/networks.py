@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from cgcnn.tensors import PackedGraphs
 from cgcnn.training import Example, TrainSettings, TrainState, new_model, train
 
 BATCH = 256
-SHAPE = ModelSettings("gated", "regression", n_conv=3, n_hidden=1)  # cgcnn2's and PyG's network, too
+DEFAULT = ModelSettings("gated", "regression", shared_shell=0.1)  # as config.yaml has it
+SHAPE = replace(DEFAULT, n_hidden=1)  # cgcnn2's and PyG's network, too
 _EPOCHS, _REPEATS = 3, 3
 
 

@@ -55,6 +55,16 @@ def test_missing_and_damaged_files_are_named(saved: Path, tmp_path: Path) -> Non
         load_models(saved)
 
 
+def test_a_card_from_before_a_setting_means_what_it_meant(saved: Path) -> None:
+    card = json.loads(card_path(saved).read_text())
+    for name in ("shared_shell", "smooth_cutoff", "angles", "element_numbers", "element_reference"):
+        del card["model"][name]
+    card_path(saved).write_text(json.dumps(card))
+    settings = load_models(saved)[0][0].settings
+    assert settings.shared_shell == settings.smooth_cutoff == 0
+    assert not (settings.angles or settings.element_numbers or settings.element_reference)
+
+
 def test_a_card_of_another_network_is_refused(saved: Path) -> None:
     card = json.loads(card_path(saved).read_text())
     card["model"]["n_conv"] = 2
