@@ -33,7 +33,7 @@ class ModelSettings:
     n_hidden: int = 2
     pool: str = "mean"  # mean, sum or attention
     smooth_cutoff: float = 0.0  # Å within which a neighbour behind the twelfth loses its weight; 0: at once (cutoff.py)
-    shared_shell: float = 0.0  # Å around the twelfth neighbour in which neighbours share places (cutoff.py)
+    shared_shell: float = 0.0  # Å around the twelfth neighbour in which those of gated share places (cutoff.py)
     angles: bool = False  # edges know the angles around them (angles.py)
     element_numbers: bool = False  # elements are described by numbers beside the bits (element_numbers.py)
     element_reference: bool = False  # a regression learns what a linear model of the composition leaves (reference.py)
@@ -112,7 +112,7 @@ class CGCNN(nn.Module):
             u = torch.cat([u, batch.angles], dim=1)  # (D, 45)
         if self.settings.smooth_cutoff:
             batch = softened(batch, self.settings.smooth_cutoff)
-        elif self.settings.shared_shell:
+        elif self.settings.shared_shell and self.settings.conv == "gated":
             batch = sharing(batch, self.settings.shared_shell)
         v = self.embedding(self.atom_features).index_select(0, batch.atomic_number)  # (N, F), one product an element
         for conv in self.convs:
