@@ -15,7 +15,7 @@ from cgcnn.element_numbers import atom_features
 from cgcnn.interruption import children_stop_first, saving_on_signals
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.tensors import PackedGraphs
-from cgcnn.together import train_together
+from cgcnn.together import can_be_stacked, train_together
 from cgcnn.training import Example, TrainSettings, TrainState, new_model, train
 
 FEW_STEPS = 3  # an epoch
@@ -35,6 +35,16 @@ class Training:
     data: Example
     settings: TrainSettings
     label: str  # of the progress bar
+
+    def trained(
+        self, seeds: Sequence[int], kept: Sequence[Checkpoint], threads: int, together: bool
+    ) -> Iterator[Trained]:
+        """All seeds, on cores as many at once as there are threads, on a GPU together, if asked for and possible."""
+        device = self.graphs.device
+        stack = device.type == "cuda" and together and can_be_stacked(self.shape)
+        processes = min(threads, len(seeds)) if device.type == "cpu" else 1
+        stage.log.info("on %s, %d seeds at a time", device, len(seeds) if stack else processes)
+        return self.together(seeds, kept) if stack else self.side_by_side(seeds, kept, processes)
 
     def side_by_side(self, seeds: Sequence[int], kept: Sequence[Checkpoint], processes: int) -> Iterator[Trained]:
         """Train each seed for itself, so many at once; in the order of `seeds`."""

@@ -14,7 +14,6 @@ from cgcnn.model import ModelSettings
 from cgcnn.predict import device_named
 from cgcnn.seeds import Training
 from cgcnn.tables import about_of, write_json
-from cgcnn.together import can_be_stacked
 from cgcnn.training import TrainSettings
 
 
@@ -26,14 +25,10 @@ def main(arguments: Namespace) -> None:
     settings = TrainSettings(**section["train"])
     shape = ModelSettings(section["conv"], section["task"]["kind"], **section["model"])
     work = Training(shape, graphs, data, settings, arguments.name)
-    together = device.type == "cuda" and arguments.seeds_on_gpu == "together" and can_be_stacked(shape)
-    processes = min(arguments.threads, len(seeds)) if device.type == "cpu" else 1
-    stage.log.info("on %s, %d seeds at a time", device, len(seeds) if together else processes)
     with alone(arguments.checkpoints):
         kept = [Checkpoint(arguments.checkpoints / f"{seed}.safetensors", training, arguments.every) for seed in seeds]
-        trained = work.together(seeds, kept) if together else work.side_by_side(seeds, kept, processes)
         models, histories = {}, {}
-        for seed, model, state in trained:
+        for seed, model, state in work.trained(seeds, kept, arguments.threads, arguments.seeds_on_gpu == "together"):
             models[seed] = model
             histories[seed] = {"best_epoch": state.best_epoch, "epochs": state.history}
             error = state.history[state.best_epoch - 1]["validation_error"]
