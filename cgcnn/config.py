@@ -209,6 +209,7 @@ class Execution(Section):
     workers: PositiveInt
     threads: PositiveInt
     seeds_on_gpu: Literal["together", "apart"]
+    precision_on_gpu: Literal["float32", "tf32"]
     checkpoint_seconds: PositiveInt
     longest_job: PositiveInt
 

@@ -18,7 +18,7 @@ _PERIODIC = np.ones(3, dtype=np.int64)
 _NUMERICAL_TOLERANCE = 1e-8  # Å
 # Both measured.
 _MOST_PAIRS = 150_000  # of a site and an image in a crystal that is compared: 100 sites in a compact cell
-_BLOCK = 800_000  # such pairs at once; a third of them is near enough to be compared, which fits into a cache
+_BLOCK = 800_000  # such pairs at once; what is near enough to be compared fits into a cache
 
 
 class Pairs(NamedTuple):

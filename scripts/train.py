@@ -20,6 +20,7 @@ from cgcnn.training import TrainSettings
 def main(arguments: Namespace) -> None:
     section = json.loads(arguments.section)
     seeds, device = section["train"].pop("seeds"), device_named(arguments.device)
+    tf32 = torch.backends.cuda.matmul.allow_tf32 = device.type == "cuda" and arguments.precision_on_gpu == "tf32"
     graphs, data = load_examples(arguments.graphs, arguments.split, device)
     training = fingerprint(arguments.section, arguments.code, [*arguments.graphs, arguments.split])
     settings = TrainSettings(**section["train"])
@@ -36,7 +37,7 @@ def main(arguments: Namespace) -> None:
             stage.log.info("%s, seed %d: epoch %d, %s %.4f", arguments.name, seed, state.best_epoch, what, error)
         write_json(arguments.history, histories)
         about = {"data": about_of(arguments.split), "neighbours": about_of(arguments.graphs[0])["neighbours"]}
-        about["trained_with"] = {"device": device.type, "torch": torch.__version__}
+        about["trained_with"] = {"device": device.type, "torch": torch.__version__, "tf32": tf32}
         save_models(arguments.weights, models, {"name": arguments.name, **section, **about})
         if not awaited(arguments.checkpoints):
             Checkpoint.remove_all(arguments.checkpoints)
@@ -50,6 +51,7 @@ if __name__ == "__main__":
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="seeds trained side by side on CPUs")
     parser.add_argument("--seeds-on-gpu", choices=("together", "apart"), default="together")
+    parser.add_argument("--precision-on-gpu", choices=("float32", "tf32"), default="float32")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder")
     parser.add_argument("--every", type=float, default=60, help="seconds between checkpoints")
     parser.add_argument("--graphs", type=Path, nargs="+", required=True)

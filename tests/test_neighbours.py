@@ -79,7 +79,9 @@ def test_small_and_large_crystals_may_be_mixed() -> None:
 
 
 def test_a_thin_skewed_cell_sees_hundreds_of_images() -> None:
-    thin = Structure(Lattice([[3.0, 0.0, 0.0], [2.9, 0.2, 0.0], [0.1, 1.0, 5.0]]), ["Na", "Cl"], [[0.0, 0.0, 0.0], [0.5, 0.3, 0.6]])
+    thin = Structure(
+        Lattice([[3.0, 0.0, 0.0], [2.9, 0.2, 0.0], [0.1, 1.0, 5.0]]), ["Na", "Cl"], [[0.0, 0.0, 0.0], [0.5, 0.3, 0.6]]
+    )
     assert_pymatgens([thin, low_symmetry()], 4.0)
 
 
