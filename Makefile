@@ -11,7 +11,7 @@ run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)
 	@echo "The report: $(CURDIR)/results/report/index.html"
 
-# Other splits and fewer training materials, side by side; and improved variants. Some minutes more than a run.
+# Other splits and fewer training materials, side by side; and improved variants. Half an hour of one core more than a run.
 study: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES) results/study/index.html
 	$(BIN)/snakemake --cores $(CORES) --configfile presets/variants.yaml
@@ -79,7 +79,7 @@ $(VENV)/installed-docs: $(VENV)/installed
 	touch $@
 
 bench: $(VENV)/installed-bench
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ROWS)
 
 bench-long: $(VENV)/installed-bench
 	$(BIN)/python -m benchmarks test_mae precision ten_thousand graphs_scaling
@@ -95,7 +95,7 @@ pretrained: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES) --configfile presets/pretrained.yaml
 	$(BIN)/python scripts/pretrained.py --results runs/pretrained/results --to pretrained/materials-project
 
-# For a machine with a GPU, torch and pyarrow, and graphs made elsewhere: make bench-gpu GRAPHS=data/graphs
+# For a machine with a GPU, torch and pyarrow, and graphs made elsewhere: make bench-gpu GRAPHS="data/graphs/*.parquet"
 bench-gpu:
 	$(PYTHON) -m benchmarks.gpu $(GRAPHS)
 

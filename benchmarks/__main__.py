@@ -44,8 +44,12 @@ def main() -> None:
 
     import torch
 
+    from benchmarks.materials import perovskites
+
     torch.set_num_threads(1)
-    print(f"{machine()}, torch {torch.__version__}; 1 thread", flush=True)
+    materials = perovskites()
+    data = f"{materials.name}, {len(materials.ids):,} crystals"
+    print(f"{machine()}, torch {torch.__version__}; 1 thread; {data}", flush=True)
     found: list[Row] = []
     for name in arguments.rows:
         print(f"... {name}", file=sys.stderr, flush=True)
