@@ -1,6 +1,7 @@
-"""The documentation: links between its files lead somewhere, and every key of the configuration is explained."""
+"""The documentation: links lead somewhere, every key of the configuration is explained, the tutorial is true."""
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +58,23 @@ def test_the_reference_page_has_every_section_of_the_schema() -> None:
 def test_limits_are_those_of_the_schema() -> None:
     assert rows()["graphs.cutoff"][1] == "number > 0, ≤ 8"
     assert rows()["train.seeds"][1] == "list of: whole number ≥ 0, < 2,147,483,648"
+
+
+def test_the_tutorial_shows_what_the_published_network_says(published: Path, tmp_path: Path) -> None:
+    """Numbers to a unit of their last digit, columns and names as they are."""
+    page = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (tmp_path / "my").mkdir()
+    (tmp_path / "my" / "SrTiO3.cif").write_text(re.findall(r"```text\n(data_SrTiO3.*?)```", page, re.DOTALL)[0])
+    (tmp_path / "results").symlink_to(published / "results")
+    shown = re.findall(r"```console\n\$ (cgcnn (?:predict|explain).*?)\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 2
+    for command, wanted in shown:
+        program = Path(sys.executable).with_name("cgcnn")
+        done = subprocess.run([program, *command.split()[1:]], cwd=tmp_path, text=True, capture_output=True, check=True)
+        lines = [line for line in wanted.splitlines() if not line.startswith("results/")]
+        for line, found in zip(lines, done.stdout.splitlines(), strict=True):
+            for cell, value in zip(line.split(), found.split(), strict=True):
+                if "." in cell:
+                    assert abs(float(cell) - float(value)) <= 1.5 * 10.0 ** -len(cell.split(".")[1]), (cell, value)
+                else:
+                    assert cell == value
