@@ -2,6 +2,7 @@
 
     python -m benchmarks.gpu data/graphs/*.parquet
 
+Before anything is measured, the device is checked: against a CPU, and each way to train against the others.
 Timing only: the targets are the mean atomic number, and whether it is above its median.
 """
 
@@ -18,6 +19,7 @@ from benchmarks.measure import Row, table, write
 from cgcnn.elements import feature_table
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.predict import predict
+from cgcnn.replay import CudaGraphs
 from cgcnn.tables import read_graphs
 from cgcnn.tensors import PackedGraphs
 from cgcnn.together import train_together
@@ -31,7 +33,8 @@ class Job:
 
     def __init__(self, paths: Sequence[Path], device: torch.device) -> None:
         _, graphs = read_graphs(paths)
-        self.device, self.graphs = device, PackedGraphs(graphs, device)
+        self.device, self.crystals, self.graphs = device, graphs, PackedGraphs(graphs, device)
+        self.ways = ("launched", "replayed") if device.type == "cuda" else ("launched",)  # how steps are taken
         sums = np.add.reduceat(graphs.atomic_numbers.astype(np.float64), graphs.site_offsets[:-1])
         self._mean_number = sums / graphs.n_sites
         self._features = torch.tensor(feature_table())
@@ -45,20 +48,23 @@ class Job:
         ids = [str(k) for k in range(len(value))]
         return Example(wanted, order[:first], order[first:validation], ids)
 
-    def train(self, conv: str, kind: str, seeds: Sequence[int], epochs: int) -> tuple[dict[int, CGCNN], list[float]]:
+    def train(
+        self, conv: str, kind: str, seeds: Sequence[int], epochs: int, way: str
+    ) -> tuple[dict[int, CGCNN], list[float]]:
         """Networks of all seeds, trained together where they are several; and when each epoch of the first ended."""
         data, ends = self.data(kind), list[float]()
         settings = TrainSettings(epochs=epochs, batch_size=_BATCH, patience=epochs)
+        recorder = CudaGraphs() if way == "replayed" else None
 
         def clock(state: TrainState, copy: object) -> None:
             ends.append(self.now())
 
         models = [new_model(ModelSettings(conv, kind, shared_shell=0.1), self._features, data, seed) for seed in seeds]
         if len(models) == 1:
-            train(models[0], self.graphs, data, settings, seeds[0], after_epoch=[clock])
+            train(models[0], self.graphs, data, settings, seeds[0], None, [clock], recorder)
         else:
             states, calls = [TrainState() for _ in seeds], [[clock], *([] for _ in seeds[1:])]
-            train_together(models, self.graphs, data, settings, seeds, states, calls)
+            train_together(models, self.graphs, data, settings, seeds, states, calls, recorder)
         return dict(zip(seeds, models, strict=True)), ends
 
     def now(self) -> float:
@@ -73,31 +79,56 @@ class Job:
         return self.now() - start
 
 
-def measure(job: Job, epochs: int) -> list[Row]:
+def check(job: Job, way: str) -> None:
+    """That the device computes what a CPU does, and that training there so, one seed and two, learns what it should.
+
+    Raises:
+        AssertionError: outputs differ by more than 1e-4 of the largest, or errors after three epochs by more than 2 %.
+    """
+    few = job.crystals.take(np.arange(min(256, len(job.crystals))))
+    for conv in ("none", "shared", "gated"):
+        models, _ = job.train(conv, "regression", [0], 1, way)
+        here = predict(models, job.graphs)[0][: len(few)]
+        there = predict({0: models[0].cpu()}, PackedGraphs(few))[0]
+        difference = float(np.abs(there - here).max() / np.abs(there).max())
+        print(f"outputs of {conv}, this device against a CPU: {difference:.1e} of the largest", flush=True)
+        assert difference < 1e-4
+    target = job.data("regression").target.cpu().numpy()
+    errors = []
+    for kind, seeds in (("launched", [0]), (way, [0]), (way, [0, 1])):
+        models, _ = job.train("gated", "regression", seeds, 3, kind)
+        errors.append(float(np.abs(predict({0: models[0]}, job.graphs)[0] - target).mean()))
+        print(f"error of seed 0 after three epochs, {kind}, {len(seeds)} seeds: {errors[-1]:.5f}", flush=True)
+        assert abs(errors[-1] - errors[0]) <= 0.02 * errors[0]
+
+
+def measure(job: Job, way: str, epochs: int) -> list[Row]:
     """Seconds of an epoch (in TF32, too), of prediction, of one seed and of five, of three variants for two tasks."""
     device = torch.cuda.get_device_name(job.device) if job.device.type == "cuda" else job.device.type
 
     def row(name: str, unit: str, ours: float, peer: float | None = None, peer_name: str = "none") -> Row:
-        return Row(name, unit, ours, peer, peer_name, None if peer is None else peer / ours, device)
+        told = f"{peer_name}; steps {way}"
+        return Row(name, unit, ours, peer, told, None if peer is None else peer / ours, device)
 
-    models, ends = job.train("gated", "regression", [0], _EPOCHS)
-    epoch = statistics.median(np.diff(ends).tolist())  # the first epoch warms up
-    torch.backends.cuda.matmul.allow_tf32 = True
-    _, ends = job.train("gated", "regression", [0], _EPOCHS)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    epoch_in_tf32 = statistics.median(np.diff(ends).tolist())
-    predict(models, job.graphs)
-    prediction = statistics.median(job.seconds(lambda: predict(models, job.graphs)) for _ in range(5))
-    one = job.seconds(lambda: job.train("gated", "regression", [0], _EPOCHS))
-    five = job.seconds(lambda: job.train("gated", "regression", range(5), _EPOCHS))
+    def epoch_seconds() -> float:
+        _, ends = job.train("gated", "regression", [0], _EPOCHS, way)
+        return statistics.median(np.diff(ends).tolist())  # the first epoch warms up
 
     def everything() -> None:
         for kind in ("regression", "classification"):
             for conv in ("none", "shared", "gated"):
-                predict(job.train(conv, kind, range(3), epochs)[0], job.graphs)
+                predict(job.train(conv, kind, range(3), epochs, way)[0], job.graphs)
 
+    epoch = epoch_seconds()
+    torch.backends.cuda.matmul.allow_tf32 = True
+    epoch_in_tf32 = epoch_seconds()
+    torch.backends.cuda.matmul.allow_tf32 = False
+    models, _ = job.train("gated", "regression", [0], 1, way)
+    predict(models, job.graphs)
+    prediction = statistics.median(job.seconds(lambda: predict(models, job.graphs)) for _ in range(5))
+    one, five = (job.seconds(lambda n=n: job.train("gated", "regression", range(n), _EPOCHS, way)) for n in (1, 5))
     return [
-        row("train_epoch", "s/epoch", epoch, epoch_in_tf32, "ours, tf32"),
+        row("train_epoch", "s/epoch", epoch, epoch_in_tf32, "ours in tf32"),
         row("predict", "s", prediction),
         row("seeds_together", "s", five, one, "ours, 1 seed"),
         row("ten_thousand", "min", job.seconds(everything) / 60, peer_name=f"none, {len(job.graphs)} structures"),
@@ -113,9 +144,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.device == "cuda" and not torch.cuda.is_available():
         parser.error("no CUDA device here")
-    found = measure(Job(arguments.graphs, torch.device(arguments.device)), arguments.epochs)
-    write(found, arguments.results)
-    print(f"torch {torch.__version__}\n{table(found)}\nkept in {arguments.results}")
+    job = Job(arguments.graphs, torch.device(arguments.device))
+    print(f"torch {torch.__version__}")
+    for way in job.ways:
+        check(job, way)
+        found = measure(job, way, arguments.epochs)
+        write(found, arguments.results)
+        print(table(found), flush=True)
+    print(f"kept in {arguments.results}")
 
 
 if __name__ == "__main__":

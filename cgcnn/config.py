@@ -210,6 +210,7 @@ class Execution(Section):
     threads: PositiveInt
     seeds_on_gpu: Literal["together", "apart"]
     precision_on_gpu: Literal["float32", "tf32"]
+    steps_on_gpu: Literal["launched", "replayed"]
     checkpoint_seconds: PositiveInt
     longest_job: PositiveInt
 

@@ -66,7 +66,8 @@ class NormalisedGatedSum(torch.autograd.Function):
         z, gates, message, weight, rstd = ctx.saved_tensors
         batch = ctx.batch
         # The gradient of y = BN(z) at edge e is share_e * grad_y_e: shares are what the sums below weight with.
-        grad = grad * (batch.n_edges / batch.site_multiplicity)
+        # A site that only fills up a batch (padding.py) has multiplicity 0 and gradient 0.
+        grad = grad * (batch.n_edges / batch.site_multiplicity.clamp(min=1))
         grad_y = _gradient_of_gates(grad, gates, message, batch)  # (E, 2F)
         grad_bias = batch.edge_share.T @ grad_y  # (1, 2F)
         grad_weight = (batch.edge_share.T @ (grad_y * z)) * rstd  # (1, 2F)

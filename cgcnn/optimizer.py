@@ -27,8 +27,8 @@ class AdamW:
             "step": [torch.zeros((), device=device) for _ in self.parameters],
         }
 
-    def step(self, lr: float) -> None:
-        """Take one step along the gradients at learning rate `lr`, then forget the gradients."""
+    def step(self, lr: float | Tensor) -> None:
+        """Take one step along the gradients at learning rate `lr`, a tensor () in a recorded step; forget them then."""
         with torch.no_grad():
             adamw(
                 self.parameters,

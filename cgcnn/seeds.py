@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from cgcnn.checkpoint import Checkpoint
 from cgcnn.element_numbers import atom_features
 from cgcnn.interruption import children_stop_first, saving_on_signals
 from cgcnn.model import CGCNN, ModelSettings
+from cgcnn.replay import CudaGraphs
 from cgcnn.tensors import PackedGraphs
 from cgcnn.together import can_be_stacked, train_together
 from cgcnn.training import Example, TrainSettings, TrainState, new_model, train
@@ -21,6 +22,15 @@ from cgcnn.training import Example, TrainSettings, TrainState, new_model, train
 FEW_STEPS = 3  # an epoch
 
 Trained = tuple[int, CGCNN, TrainState]  # seed, network, final state
+
+
+@dataclass(frozen=True)
+class OnGpu:
+    """What is done on a GPU alone."""
+
+    seeds: str = "together"  # as one network (together.py), or apart
+    precision: str = "float32"  # of products of matrices, or tf32
+    steps: str = "launched"  # operation by operation, or replayed (replay.py)
 
 
 @dataclass(frozen=True)
@@ -35,15 +45,14 @@ class Training:
     data: Example
     settings: TrainSettings
     label: str  # of the progress bar
+    gpu: OnGpu = field(default_factory=OnGpu)
 
-    def trained(
-        self, seeds: Sequence[int], kept: Sequence[Checkpoint], threads: int, together: bool
-    ) -> Iterator[Trained]:
+    def trained(self, seeds: Sequence[int], kept: Sequence[Checkpoint], threads: int) -> Iterator[Trained]:
         """All seeds, on cores as many at once as there are threads, on a GPU together, if asked for and possible."""
-        device = self.graphs.device
-        stack = device.type == "cuda" and together and can_be_stacked(self.shape)
-        processes = min(threads, len(seeds)) if device.type == "cpu" else 1
-        stage.log.info("on %s, %d seeds at a time", device, len(seeds) if stack else processes)
+        torch.backends.cuda.matmul.allow_tf32 = self._in_tf32
+        stack = self._on_gpu and self.gpu.seeds == "together" and can_be_stacked(self.shape)
+        processes = 1 if self._on_gpu else min(threads, len(seeds))
+        stage.log.info("on %s, %d seeds at a time", self.graphs.device, len(seeds) if stack else processes)
         return self.together(seeds, kept) if stack else self.side_by_side(seeds, kept, processes)
 
     def side_by_side(self, seeds: Sequence[int], kept: Sequence[Checkpoint], processes: int) -> Iterator[Trained]:
@@ -69,6 +78,23 @@ class Training:
             self._train_stack(*some, [kept[k] for k in group])
         yield from zip(seeds, nets, states, strict=True)
 
+    @property
+    def trained_with(self) -> dict[str, str | bool]:
+        """For the model card."""
+        return {"device": self.graphs.device.type, "torch": torch.__version__, "tf32": self._in_tf32}
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self.graphs.device.type == "cuda"
+
+    @property
+    def _in_tf32(self) -> bool:
+        return self._on_gpu and self.gpu.precision == "tf32"
+
+    @property
+    def _recorder(self) -> CudaGraphs | None:
+        return CudaGraphs() if self._on_gpu and self.gpu.steps == "replayed" else None
+
     def _new(self, seed: int) -> CGCNN:
         features = torch.tensor(atom_features(self.shape.element_numbers))
         return new_model(self.shape, features, self.data, seed, self.graphs)
@@ -78,7 +104,7 @@ class Training:
         net, found = self._new(seed), checkpoint.load()
         with saving_on_signals(checkpoint.write), self._progress(f"seed {seed}", row) as bar:
             calls = [checkpoint.after_epoch, stage.shown_on(bar)]
-            return net, train(net, self.graphs, self.data, self.settings, seed, found, calls)
+            return net, train(net, self.graphs, self.data, self.settings, seed, found, calls, self._recorder)
 
     def _train_stack(
         self, nets: list[CGCNN], seeds: list[int], states: list[TrainState], kept: list[Checkpoint]
@@ -89,7 +115,7 @@ class Training:
 
         with saving_on_signals(write), self._progress(f"seeds {', '.join(map(str, seeds))}", n_seeds=len(seeds)) as bar:
             calls = [[checkpoint.after_epoch, stage.shown_on(bar)] for checkpoint in kept]
-            train_together(nets, self.graphs, self.data, self.settings, seeds, states, calls)
+            train_together(nets, self.graphs, self.data, self.settings, seeds, states, calls, self._recorder)
 
     def _progress(self, what: str, row: int = 0, n_seeds: int = 1) -> "tqdm[Any]":
         return stage.progress(None, f"{self.label}, {what}", self.settings.epochs * n_seeds, row)

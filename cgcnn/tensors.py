@@ -50,7 +50,7 @@ class Batch:
     @cached_property
     def edge_share(self) -> Tensor:
         """(E, 1) float, adds up to 1: the share of each edge in a mean over all edges of the crystals."""
-        return self._edge_weight / self.n_edges
+        return self._edge_weight / self.n_edges.clamp(min=1)  # without edges every share is 0
 
     @cached_property
     def row_share(self) -> Tensor:
@@ -80,9 +80,9 @@ class PackedGraphs:
         parts = [_Columns.of(graphs.take(crystals), merge_sites) for crystals in some]
         packed = _Columns(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
         self.n_sites = put(graphs.n_sites)
-        # Of each crystal: where its runs of sites, edges and distances begin, and how long they are.
-        self._length = put(packed.length)  # (C, 3)
-        self._start = self._length.cumsum(0) - self._length  # (C, 3)
+        # Of each crystal: how long its runs of sites, edges and distances are, and where they begin.
+        self.sizes = put(packed.length)  # (C, 3) distinct sites, edges, distances
+        self._start = self.sizes.cumsum(0) - self.sizes  # (C, 3)
         self._atomic_number = put(packed.atomic_number)
         self._site_multiplicity = put(packed.site_multiplicity, torch.float32)
         self._multiplicity = put(packed.multiplicity, torch.float32)
@@ -114,9 +114,9 @@ class PackedGraphs:
         Their sizes are asked from the device once, at the start.
         """
         parts = crystals.tensor_split(n_batches)
-        sizes = torch.stack([self._length[part].sum(0) for part in parts]).tolist()
+        sizes = torch.stack([self.sizes[part].sum(0) for part in parts]).tolist()
         for part, (n_sites, n_edges, n_distances) in zip(parts, sizes, strict=True):
-            start, length = self._start[part].unbind(1), self._length[part].unbind(1)
+            start, length = self._start[part].unbind(1), self.sizes[part].unbind(1)
             site, first_site = _runs(start[0], length[0], n_sites)
             edge, first_edge = _runs(start[1], length[1], n_edges)
             distance, first_distance = _runs(start[2], length[2], n_distances)

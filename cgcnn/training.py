@@ -17,7 +17,9 @@ from cgcnn.augmentation import disturbed
 from cgcnn.errors import InputError
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.optimizer import AdamW
+from cgcnn.padding import Room
 from cgcnn.reference import fit_reference, mean_of_elements
+from cgcnn.replay import Recorder, Replayed, Step
 from cgcnn.tensors import Batch, PackedGraphs
 
 _ONE_CYCLE_WARM_UP = 0.3  # share of the steps in which the rate rises
@@ -99,6 +101,7 @@ def train(
     seed: int,
     state: TrainState | None = None,
     after_epoch: Sequence[AfterEpoch] = (),
+    recorder: Recorder | None = None,
 ) -> TrainState:
     """Train `model` in place and leave the best epoch's weights in it.
 
@@ -108,6 +111,7 @@ def train(
         seed: decides the order of the crystals in each epoch.
         state: where an earlier run stopped; the result is the same, bit for bit on a CPU, as if it had not.
         after_epoch: what is called then.
+        recorder: where given, steps are recorded and replayed, see replay.py.
 
     Returns:
         The final state; its history has one entry an epoch: epoch, lr, train_loss, validation_loss, validation_error
@@ -123,15 +127,20 @@ def train(
         model.load_state_dict(tensors_of(state, "model"))
         optimizer.restore(tensors_of(state, "optimizer"))
     loss_of = loss_function(model.settings.kind, model.target_mean, model.target_std, settings)
+
+    def step(batch: Batch, target: Tensor, lr: float | Tensor) -> Tensor:
+        loss = loss_of(model(batch), target)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
+        optimizer.step(lr)
+        return loss.detach()
+
+    take = replayed(step, recorder, graphs, data, settings)
     while not state.finished:
         losses = []
         model.train()
         for batch, target, lr in steps(graphs, data, settings, seed, state.epoch):
-            loss = loss_of(model(batch), target)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
-            optimizer.step(lr)
-            losses.append(loss.detach())
+            losses.append(take(batch, target, lr))
         batches = batches_of(data, settings, seed, state.epoch)
         train_loss = mean_loss(torch.stack(losses), batches, data, state.epoch, seed)
         if record(state, lr, train_loss, *evaluate(model, graphs, data, data.validation, settings), settings, seed):
@@ -153,6 +162,16 @@ def steps(
         if settings.distance_noise or settings.distance_strain:
             batch = disturbed(batch, settings.distance_noise, settings.distance_strain, seed, step)
         yield batch, targets[number], one_cycle(step, settings.epochs * len(parts), settings.lr)
+
+
+def replayed(
+    step: Step, recorder: Recorder | None, graphs: PackedGraphs, data: Example, settings: TrainSettings
+) -> Step:
+    """The step as the recorder's device takes it; without one, as it is."""
+    if recorder is None:
+        return step
+    largest = len(batches_of(data, settings, 0, 0)[0])
+    return Replayed(step, Room.of(graphs, data.train, largest), recorder)
 
 
 def record(

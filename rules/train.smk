@@ -40,6 +40,7 @@ rule train:
         device=CONFIG.execution.device,
         seeds_on_gpu=CONFIG.execution.seeds_on_gpu,
         precision_on_gpu=CONFIG.execution.precision_on_gpu,
+        steps_on_gpu=CONFIG.execution.steps_on_gpu,
         checkpoint_seconds=CONFIG.execution.checkpoint_seconds,
     params:
         section=lambda w: as_json({"task": CONFIG.tasks[w.task], **dict(CONFIG.variants[w.variant])}),
@@ -50,7 +51,7 @@ rule train:
     shell:
         "python {params.script} --section {params.section:q} --code {params.code} --device {resources.device}"
         " --threads {threads} --seeds-on-gpu {resources.seeds_on_gpu}"
-        " --precision-on-gpu {resources.precision_on_gpu}"
+        " --precision-on-gpu {resources.precision_on_gpu} --steps-on-gpu {resources.steps_on_gpu}"
         " --checkpoints {params.checkpoints} --every {resources.checkpoint_seconds}"
         " --name {wildcards.task}/{wildcards.split}/{wildcards.variant} --graphs {input.graphs}"
         " --split {input.split} --weights {output.weights} --history {output.history} --log {log}"
