@@ -52,7 +52,8 @@ def test_rows_keep_their_order_and_the_bad_one_its_reason(folder: Path, files: l
     assert tuple(table.columns) == COLUMNS and table["id"].tolist() == list("012345")
     assert table["reason"].ne("").tolist() == [False, True, False, False, False, False]
     assert table["formula"].tolist() == ["SrTiO3", "", "NaCl", "LaFeO2", "Ar", "NaCl"]
-    assert table.loc[2, "prediction"] == table.loc[5, "prediction"]
+    # Equal to rounding: a row of a product may be rounded otherwise by its place in the matrix.
+    assert table.loc[2, "prediction"] == pytest.approx(table.loc[5, "prediction"], rel=1e-6)
     assert table.loc[1].drop(["id", "formula", "unseen_elements", "reason"]).isna().all()
     assert table["unseen_elements"].tolist() == ["", "", "Na Cl", "Fe", "Ar", "Na Cl"]
 
