@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -64,9 +65,11 @@ def all_cifs() -> list[str]:
     return [cif for name in names for cif in pq.read_table(folder / f"{name}.parquet")["cif"].to_pylist()]
 
 
-def crystals_with(n_sites: int, most: int) -> list[Crystal]:
+def crystals_with(n_sites: int, count: int) -> list[Crystal]:
+    """So many with so many sites, again and again where there are fewer; none where there is none."""
     found = plain_crystals(all_cifs())
-    return [crystal for crystal in found if crystal and len(crystal.atomic_numbers) == n_sites][:most]
+    fitting = [crystal for crystal in found if crystal and len(crystal.atomic_numbers) == n_sites]
+    return list(islice(cycle(fitting), count))
 
 
 def _embedded_cifs(table: pa.Table) -> list[str]:

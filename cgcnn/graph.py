@@ -7,12 +7,13 @@ once.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
 
 from cgcnn.angles import angular_moments, codes
-from cgcnn.arrays import Crystal, CrystalGraphs, offsets
+from cgcnn.arrays import Crystal, CrystalGraphs, concatenate, offsets
 from cgcnn.neighbours import Pairs, pairs_in_published_order, pairs_within
 
 #: Distances are stored as multiples of this (1.5e-5 Å): exact in float32, so that equal edges compare equal.
@@ -22,6 +23,7 @@ _NUMERICAL_TOLERANCE = 1e-8  # Å
 # Both measured: a larger first sphere costs more than a second search of the few crystals that need one.
 _FIRST_GUESS = 1.5  # how many times the wanted neighbours the first sphere would hold at uniform density
 _GROWTH = 1.15
+_SITES_AT_ONCE = 8000  # measured: what is computed for them fits into a cache
 
 # An edge as one integer that sorts by centre, distance, neighbour: 27 bits, 20 (16 Å), 16.
 _NEIGHBOUR_BITS, _STEP_BITS = 16, 20
@@ -48,6 +50,12 @@ def crystal_graphs(crystals: Sequence[Crystal], rule: NeighbourRule, keep_images
     A site with fewer neighbours than asked keeps those that it has; one with none has degree 0.
     """
     n_sites = np.array([len(crystal.atomic_numbers) for crystal in crystals], dtype=np.int64)
+    part = (offsets(n_sites)[:-1] // _SITES_AT_ONCE).tolist()  # which one a crystal belongs to
+    parts = [list(group) for _, group in groupby(range(len(crystals)), key=part.__getitem__)]
+    return concatenate([_graphs([crystals[k] for k in some], n_sites[some], rule, keep_images) for some in parts])
+
+
+def _graphs(crystals: Sequence[Crystal], n_sites: np.ndarray, rule: NeighbourRule, keep_images: bool) -> CrystalGraphs:
     wants_images = keep_images or rule.angles
     edges, images = zip(*_search(crystals, n_sites, rule, wants_images), strict=True)
     edge = np.concatenate(edges)  # (E0,)
