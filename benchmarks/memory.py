@@ -21,12 +21,14 @@ def _targets(folder: Path) -> tuple[list[str], np.ndarray]:
 
 def ours(folder: Path) -> float:
     from cgcnn.elements import feature_table
+    from cgcnn.memory import keep_freed_memory
     from cgcnn.model import ModelSettings
     from cgcnn.tables import read_graphs
     from cgcnn.tensors import PackedGraphs
     from cgcnn.training import Example, TrainSettings, new_model, train
 
     imports = status("VmRSS")
+    keep_freed_memory()
     ids, target = _targets(folder)
     packed = PackedGraphs(read_graphs([folder / "graphs.parquet"])[1])
     first, rest = torch.arange(len(ids)).split([round(0.6 * len(ids)), len(ids) - round(0.6 * len(ids))])

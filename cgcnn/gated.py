@@ -20,23 +20,24 @@ from torch.nn.functional import embedding_bag
 
 from cgcnn.tensors import Batch
 
+_PIECE = 16_384  # edges
+
 
 class GatedSum(torch.autograd.Function):
     """(rows (R, 2F), batch) -> Σ_jk σ(z_f) ⊙ g(-z_s), (N, F), for a table in which the sign of the core is turned."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, batch: Batch) -> Tensor:
-        gates = _to_edges(rows, batch).sigmoid_()
-        message = _message(gates)
-        ctx.save_for_backward(gates, message)
+        gates = _gates(_to_edges(rows, batch))
+        ctx.save_for_backward(gates)
         ctx.batch = batch
-        return _sum_at_centres(message, batch)
+        return _sum_at_centres(_message(gates), batch)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        gates, message = ctx.saved_tensors
-        grad_z = _gradient_of_gates(grad, gates, message, ctx.batch)
+        (gates,) = ctx.saved_tensors
+        grad_z = _gradient_of_gates(grad, gates, ctx.batch)
         return _sum_to_rows(grad_z, ctx.batch.multiplicity, ctx.batch), None
 
 
@@ -51,26 +52,25 @@ class NormalisedGatedSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, batch: Batch, eps: float) -> tuple[Tensor, ...]:
         z = _to_edges(rows, batch)  # (E, 2F)
-        variance = (batch.edge_share.T @ (z * z)).squeeze(0)  # (2F,)
+        variance = _mean_of_products(z, z, batch).squeeze(0)  # (2F,)
         rstd = torch.rsqrt(variance + eps)
-        gates = torch.addcmul(turned(bias), z, turned(weight) * rstd).sigmoid_()  # (E, 2F)
-        message = _message(gates)
-        ctx.save_for_backward(z, gates, message, weight, rstd)
+        gates = _gates(torch.addcmul(turned(bias), z, turned(weight) * rstd))  # (E, 2F)
+        ctx.save_for_backward(z, gates, weight, rstd)
         ctx.batch = batch
         ctx.mark_non_differentiable(variance)
-        return _sum_at_centres(message, batch), variance
+        return _sum_at_centres(_message(gates), batch), variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        z, gates, message, weight, rstd = ctx.saved_tensors
+        z, gates, weight, rstd = ctx.saved_tensors
         batch = ctx.batch
         # The gradient of y = BN(z) at edge e is share_e * grad_y_e: shares are what the sums below weight with.
         # A site that only fills up a batch (padding.py) has multiplicity 0 and gradient 0.
         grad = grad * (batch.n_edges / batch.site_multiplicity.clamp(min=1))
-        grad_y = _gradient_of_gates(grad, gates, message, batch)  # (E, 2F)
+        grad_y = _gradient_of_gates(grad, gates, batch)  # (E, 2F)
         grad_bias = batch.edge_share.T @ grad_y  # (1, 2F)
-        grad_weight = (batch.edge_share.T @ (grad_y * z)) * rstd  # (1, 2F)
+        grad_weight = _mean_of_products(grad_y, z, batch) * rstd  # (1, 2F)
         grad_y.addcmul_(z, grad_weight * rstd, value=-1)
         grad_rows = _sum_to_rows(grad_y, batch.edge_share, batch)
         grad_rows.addcmul_(batch.row_share, grad_bias, value=-1).mul_(turned(weight) * rstd)
@@ -105,21 +105,35 @@ def _sum_of_runs(values: Tensor, index: Tensor, first: Tensor, weights: Tensor) 
     return embedding_bag(index, values, first, mode="sum", per_sample_weights=weights, include_last_offset=True)
 
 
+def _mean_of_products(a: Tensor, b: Tensor, batch: Batch) -> Tensor:
+    """Mean of a ⊙ b (E, 2F) over all edges of the crystals, (1, 2F); in pieces, which take less memory."""
+    pieces = zip(*(each.split(_PIECE) for each in (batch.edge_share, a, b)), strict=True)
+    return torch.stack([share.T @ (x * y) for share, x, y in pieces]).sum(0)
+
+
+def _gates(turned_z: Tensor) -> Tensor:
+    """σ(z_f), σ(-z_s) in place of z_f, -z_s (E, 2F)."""
+    gates = turned_z.sigmoid_()
+    gates.chunk(2, dim=1)[1].clamp_(
+        min=torch.finfo(gates.dtype).tiny
+    )  # so that g stays finite; in float32 it ends at 87
+    return gates
+
+
 def _message(gates: Tensor) -> Tensor:
-    """-σ(z_f) ⊙ g(z_s), (E, F), from gates σ(z_f), σ(-z_s) (E, 2F)."""
+    """-σ(z_f) ⊙ g(z_s), (E, F)."""
     filters, core = gates.chunk(2, dim=1)
-    tiny = torch.finfo(core.dtype).tiny  # so that g stays finite; in float32 it ends at 87
-    return core.clamp(min=tiny).log_().mul_(filters)
+    return core.log().mul_(filters)
 
 
-def _gradient_of_gates(grad: Tensor, gates: Tensor, message: Tensor, batch: Batch) -> Tensor:
+def _gradient_of_gates(grad: Tensor, gates: Tensor, batch: Batch) -> Tensor:
     """Gradient (E, 2F) of z, as if every edge had multiplicity 1, from that of the sum (N, F)."""
     filters, core = gates.chunk(2, dim=1)
     grad_z = torch.empty_like(gates)
     grad_filters, grad_core = grad_z.chunk(2, dim=1)
-    grad_edge = grad.neg().index_select(0, batch.centre)  # (E, F)
-    torch.mul(grad_edge, message, out=grad_filters)
+    grad_edge = grad.neg().index_select(0, batch.centre).mul_(filters)  # (E, F)
+    # The logarithm once more: to keep that of every layer takes a seventh of a training's memory.
+    torch.mul(grad_edge, core.log(), out=grad_filters)
     grad_filters.addcmul_(grad_filters, filters, value=-1)  # σ' = σ (1 - σ)
-    grad_edge.mul_(filters)
     torch.addcmul(grad_edge, grad_edge, core, value=-1, out=grad_core)  # (log σ)' = 1 - σ
     return grad_z

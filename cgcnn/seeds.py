@@ -13,6 +13,7 @@ from cgcnn import stage
 from cgcnn.checkpoint import Checkpoint
 from cgcnn.element_numbers import atom_features
 from cgcnn.interruption import children_stop_first, saving_on_signals
+from cgcnn.memory import keep_freed_memory
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.replay import CudaGraphs
 from cgcnn.tensors import PackedGraphs
@@ -100,6 +101,7 @@ class Training:
         return new_model(self.shape, features, self.data, seed, self.graphs)
 
     def _train_one(self, seed: int, checkpoint: Checkpoint, row: int = 0) -> tuple[CGCNN, TrainState]:
+        keep_freed_memory()
         torch.set_num_threads(1)  # the arrays are small: a second thread mostly waits, and moves the last bits
         net, found = self._new(seed), checkpoint.load()
         with saving_on_signals(checkpoint.write), self._progress(f"seed {seed}", row) as bar:

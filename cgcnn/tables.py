@@ -249,11 +249,19 @@ def _rows(path: Path, first: int, last: int) -> Iterator[pa.RecordBatch]:
         touched = [group for group in range(len(sizes)) if starts[group] < last and starts[group + 1] > first]
         start = int(starts[touched[0]]) if touched else 0
         columns = ["material_id", "lattice", "atomic_numbers", "frac_coords"]
-        for rows in file.iter_batches(CHUNK, row_groups=touched, columns=columns):
+        for rows in streamed(file, CHUNK, touched, columns):
             skipped, wanted = max(first - start, 0), min(last - start, len(rows))
             if skipped < wanted:
                 yield rows.slice(skipped, wanted - skipped)
             start += len(rows)
+
+
+def streamed(
+    file: pq.ParquetFile, size: int, row_groups: Iterable[int] | None = None, columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Batches of at most `size` rows. Row group by row group: asked for all of them, Arrow holds the whole file."""
+    for group in range(file.num_row_groups) if row_groups is None else row_groups:
+        yield from file.iter_batches(size, row_groups=[group], columns=columns)
 
 
 def _crystals(rows: pa.RecordBatch) -> list[Crystal]:

@@ -10,6 +10,7 @@ import torch
 
 from cgcnn import stage
 from cgcnn.hindsight import Trial, run_trial, summarise
+from cgcnn.memory import keep_freed_memory
 from cgcnn.model import ModelSettings
 from cgcnn.tables import STRUCTURES, read_graphs, read_table, write_json
 from cgcnn.tasks import materials_of
@@ -18,6 +19,7 @@ from cgcnn.training import TrainSettings
 
 def main(arguments: Namespace) -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()
     section = json.loads(arguments.section)
     structures, target = materials_of(read_table(arguments.structures, STRUCTURES), section["task"])
     ids, graphs = read_graphs(arguments.graphs)

@@ -301,6 +301,23 @@ def test_a_shard_reads_its_own_row_groups_alone(tmp_path: Path, monkeypatch: pyt
         list(tables.read_crystals(path, 2, 4)[1])
 
 
+def test_a_large_table_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    coords = np.random.default_rng(0).random(1024 * 24)
+    column = tables.lists(np.arange(0, 1024 * 24 + 1, 24), coords)
+    batch = pa.RecordBatch.from_arrays([column], names=["frac_coords"])
+    with pq.ParquetWriter(tmp_path / "a.parquet", batch.schema, use_dictionary=False) as writer:
+        for _ in range(40):
+            writer.write_batch(batch)
+    whole, n_rows = (tmp_path / "a.parquet").stat().st_size, 0
+    del batch, column
+    before = pa.total_allocated_bytes()
+    with pq.ParquetFile(tmp_path / "a.parquet") as file:
+        for rows in tables.streamed(file, 1000):
+            n_rows += len(rows)
+            assert pa.total_allocated_bytes() - before < whole / 4
+    assert n_rows == 40 * 1024
+
+
 def test_foreign_metadata_are_no_traceback(tmp_path: Path) -> None:
     path = tmp_path / "foreign.parquet"
     table = pa.table({"material_id": ["a"]}).replace_schema_metadata({"made by": "somebody"})
