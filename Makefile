@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 1)
 
-.PHONY: run study slurm test check publish release pretrained bench bench-long bench-gpu homework release-students \
+.PHONY: install run study slurm test check publish release pretrained bench bench-long bench-gpu homework release-students \
   grade docs lock clean
+
+# What `make run` needs, and all commands in .venv/bin; with it `.venv/bin/dvc pull` works in a fresh clone.
+install: $(VENV)/installed
 
 run: $(VENV)/installed
 	$(BIN)/snakemake --cores $(CORES)

@@ -36,5 +36,5 @@ onsuccess:
     if Path(DIAGNOSIS).exists():
         print(Path(DIAGNOSIS).read_text(encoding="utf-8"))
         Path(DIAGNOSIS).unlink()
-    else:
-        print(f"The report: {HERE}/results/report/index.html")
+    for page in pages_made():
+        print(f"To read: {page}")

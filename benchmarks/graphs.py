@@ -57,8 +57,8 @@ def neighbour_search() -> list[Row]:
         ]
         searches: dict[str, Callable[[], object]] = {
             "ours": lambda crystals=crystals: crystal_graphs(crystals, _RULE),
-            "alone": lambda crystals=crystals, sites=np.full(_N_SEARCHED, n_sites): list(
-                graph._search(crystals, sites, _RULE, False)
+            "alone": lambda crystals=crystals, n=n_sites: list(
+                graph._search(crystals, np.full(len(crystals), n), _RULE, False)
             ),
             "pymatgen": lambda crystals=crystals: [_growing(_pymatgen, crystal) for crystal in crystals],
             "vesin": lambda crystals=crystals: [_growing(_vesin, crystal) for crystal in crystals],

@@ -4,6 +4,7 @@ The comments of config.yaml say what each key means; here is what each may be.
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -34,6 +35,12 @@ def _each_once(values: list[T]) -> list[T]:
         if values.count(value) > 1:
             raise ValueError(f"{value} stands there twice")
     return values
+
+
+def _a_folder_name(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", value):
+        raise ValueError("letters, digits, - . and _ alone, the first a letter or digit; it names a folder in runs/")
+    return value
 
 
 Unique = AfterValidator(_each_once)
@@ -216,7 +223,7 @@ class Execution(Section):
 
 
 class Config(Section):
-    run: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$")]
+    run: Annotated[str, AfterValidator(_a_folder_name)]
     source: Source
     structures: Structures
     graphs: Graphs

@@ -4,6 +4,7 @@ whether the choice of a cell changes it.
 Shapes: S seeds, C crystals, N sites, F features.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -121,8 +122,10 @@ def _umap(features: Floats, seed: int) -> Floats:
     n = min(_UMAP_NEIGHBOURS, len(features) - 1)
     distance, which = NearestNeighbors(n_neighbors=n).fit(features).kneighbors(features)  # UMAP's own compiles longer
     known = (which, distance.astype(np.float32))
-    reducer = UMAP(n_neighbors=n, precomputed_knn=known, init="pca", random_state=seed, n_jobs=1)
-    return np.asarray(reducer.fit_transform(features), dtype=np.float64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "precomputed_knn")  # that further points could not be placed: there are none
+        reducer = UMAP(n_neighbors=n, precomputed_knn=known, init="pca", random_state=seed, n_jobs=1)
+        return np.asarray(reducer.fit_transform(features), dtype=np.float64)
 
 
 def element_map(models: Mapping[int, CGCNN], numbers: Sequence[int] | NDArray[np.int64]) -> dict[str, list[float]]:

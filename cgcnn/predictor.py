@@ -19,6 +19,7 @@ from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN
 from cgcnn.predict import device_named, predict_and_embed
 from cgcnn.pretrained import PUBLISHED, available, find
+from cgcnn.report.words import label_note
 from cgcnn.sources import Entry, reduced_formula, unusable
 from cgcnn.sources.structures import Materials, entries_of
 from cgcnn.tensors import PackedGraphs
@@ -89,6 +90,7 @@ class Predictor:
         task: name, kind (regression or classification), target, unit.
         domain: of the training; None where nothing is known, as of the published weights.
         device: auto, cpu or cuda.
+        data: what the card says of the data that it was trained on.
     """
 
     def __init__(
@@ -98,7 +100,9 @@ class Predictor:
         task: Mapping[str, Any],
         domain: Domain | None = None,
         device: str = "auto",
+        data: Mapping[str, Any] | None = None,
     ) -> None:
+        self.data = dict(data or {})
         self.device = device_named(device)
         self.models = {seed: model.to(self.device) for seed, model in models.items()}
         self.rule, self.task, self.domain = rule, dict(task), domain
@@ -122,10 +126,10 @@ class Predictor:
         models, card = load_models(weights)
         if "neighbours" not in card:
             raise InputError(f"{weights}: its card does not say how its graphs were built. Train it again.")
-        names = {path: name for name, path in available().items()}
-        task = {**card["task"], "name": names.get(weights, card["name"])}
+        names = {path.resolve(): name for name, path in available().items()}
+        task = {**card["task"], "name": names.get(weights.resolve(), card["name"])}
         domain = load_domain(weights.with_name(DOMAIN_FILE))
-        return cls(models, NeighbourRule(**card["neighbours"]), task, domain, device)
+        return cls(models, NeighbourRule(**card["neighbours"]), task, domain, device, card.get("data"))
 
     def predict(self, materials: Materials, confidence: float = CONFIDENCE) -> pd.DataFrame:
         """One row a structure, in the order given, duplicates included.
@@ -203,7 +207,8 @@ class Predictor:
         if self.domain is not None:
             sure = f"{100 * confidence:g} % intervals from {len(self.domain.scores)} validation materials"
         seeds = "1 network" if len(self.models) == 1 else f"mean of {len(self.models)} networks"
-        return f"{self.task['name']}: {what}{unit}, {seeds}, {sure}."
+        note = label_note(self.data, self.kind)
+        return f"{self.task['name']}: {what}{unit}{f' ({note})' if note else ''}, {seeds}, {sure}."
 
     def chunks(self, entries: Iterable[Entry]) -> Iterator[Chunk]:
         """Entries, CHUNK or CHUNK_SITES at a time, as graphs."""

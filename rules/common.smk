@@ -10,6 +10,7 @@ import os
 import shlex
 import signal
 import sys
+import time
 from pathlib import Path
 
 from cgcnn import config as schema
@@ -44,6 +45,18 @@ shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH
 
 # Slurm warns training with SIGUSR1 before its time is over. Snakemake, which runs it inside the job, must not die of that.
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+
+
+# Pages that people read, each made by a rule of its own.
+PAGES = [f"results/{name}/index.html" for name in ("report", "study", "screen", "limits")]
+STARTED = time.time()
+
+
+def pages_made():
+    """Those that this run of Snakemake made; the report where it made none and there is one."""
+    there = [HERE / page for page in PAGES if (HERE / page).exists()]
+    made = [page for page in there if page.stat().st_mtime >= STARTED]
+    return made or there[:1]
 
 
 def memory(base, per_input):
@@ -92,6 +105,10 @@ def source_files(wildcards):
         inside = sorted(Path(path if os.path.isabs(path) else ROOT / path).glob("*"))
         files += [from_root(os.path.join(path, file.name)) for file in inside if file.is_file()] or [from_root(path)]
     return files
+
+
+if CONFIG.source.name == "local":
+    source_files(None)  # before any rule asks, so that a missing path is told in one line
 
 
 def source_section():

@@ -33,7 +33,7 @@ rule fetch:
             {
                 "source": source_section(),
                 "structures": CONFIG.structures,
-                "targets": CONFIG.target_units(),
+                "targets": list(CONFIG.target_units().items()),  # in their order, which JSON would lose
                 "families": sorted({family for task in CONFIG.tasks.values() for family in task.families}),
             }
         ),

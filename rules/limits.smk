@@ -16,6 +16,9 @@ rule limits:
         page="results/limits/index.html",
     log:
         "logs/limits.log",
+    resources:
+        mem_mb=memory(4000, 300),
+        runtime=minutes(30, 1),
     params:
         section=as_json({"structures": CONFIG.limits.structures, "seed": CONFIG.limits.seed}),
         script=script("limits.py"),

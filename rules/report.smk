@@ -47,6 +47,8 @@ rule examine:
     benchmark:
         "logs/benchmarks/examine/{task}/{split}.tsv"
     resources:
+        mem_mb=memory(4000, 300),
+        runtime=minutes(30, 1),
         device=CONFIG.execution.device,
     params:
         section=as_json({"variants": list(CONFIG.variants), **dict(CONFIG.examination)}),

@@ -9,6 +9,10 @@ rule hindsight:
         "logs/hindsight.log",
     benchmark:
         "logs/benchmarks/hindsight.tsv"
+    resources:
+        mem_mb=memory(4000, 300),
+        # Networks for each draw of each experiment, on one core.
+        runtime=minutes(60, 0.03 * CONFIG.train.epochs * CONFIG.screen.hindsight.draws),
     params:
         section=hindsight_section,
         script=script("hindsight.py"),
@@ -32,6 +36,8 @@ rule screen:
     log:
         "logs/screen.log",
     resources:
+        mem_mb=memory(4000, 50),
+        runtime=60,
         device=CONFIG.execution.device,
     params:
         section=as_json({"wants": CONFIG.screen.wants, "anions": CONFIG.screen.anions, "top": CONFIG.screen.top}),

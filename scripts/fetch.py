@@ -15,7 +15,7 @@ def main(arguments: Namespace) -> None:
     for family in structures["family"].value_counts().to_pylist():
         stage.log.info("%6d %s", family["counts"], family["values"] or "of no family")
     stage.log.info("%6d rejected, see %s", len(rejects), arguments.rejects)
-    write_table(arguments.structures, structures, structures_schema(section["targets"]), about)
+    write_table(arguments.structures, structures, structures_schema(dict(section["targets"])), about)
     write_table(arguments.rejects, rejects, REJECTS, about)
 
 

@@ -3,7 +3,9 @@
 import json
 import math
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,9 +40,14 @@ def main(arguments: Namespace) -> None:
             trials.append(
                 run_trial(graphs, formulas, target, trial, draw, shape, settings, section["seeds"], stage.log.info)
             )
-            stage.log.info("%s", {name: trials[-1][name] for name in ("hits", "hidden", "network", "composition")})
+            stage.log.info("%s", told(trials[-1]))
         found.append({"hidden_hits": hidden, "draws": trials, "summary": summarise(trials)})
     write_json(arguments.hindsight, {"settings": section, "trials": found})
+
+
+def told(trial: Mapping[str, Any]) -> str:
+    better = ", ".join(f"{name} {trial[name]['enrichment_5']:.1f}" for name in ("network", "composition"))
+    return f"{trial['hits']} of {trial['hidden']} hidden materials meet it; the top 5 % hold, over chance: {better}"
 
 
 if __name__ == "__main__":

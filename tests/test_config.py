@@ -78,7 +78,7 @@ def put(path: str, value: object) -> Callable[[dict[str, Any]], None]:
         (put("tasks.energy.positive", "perovskite"), "positive belongs to a task with target family"),
         (put("tasks", {}), "tasks: Dictionary should have at least 1 item"),
         (put("tasks.a/b", {}), "tasks.a/b"),
-        (put("run", "../elsewhere"), "run: String should match pattern"),
+        (put("run", "../elsewhere"), "run: letters, digits"),
         (put("variants.mean", {"conv": "none"}), "variants: mean is the name of a baseline"),
         (put("variants.gated.model", {"angles": True}), "variants.gated: model.angles needs graphs.angles: true"),
         (put("variants.gated.model", {"smooth_cutoff": 0.2}), "a graphs.tie_tolerance of at least 0.2"),

@@ -17,6 +17,7 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, collect, local
+from cgcnn.sources.structures import entries_of
 from tests.crystals import TEXTBOOK
 
 UNITS = {"energy": "eV/atom"}
@@ -166,6 +167,20 @@ def test_targets_of_a_cgcnn_folder_come_in_order_or_by_position(tmp_path: Path) 
     assert [entry.targets for entry in read(folder, {"gap": "2"}, ["gap"])] == [{"gap": 2.0}, {"gap": 4.0}]
     with pytest.raises(InputError, match="no column '3' for gap"):
         read(folder, {"gap": "3"}, ["gap"])
+    with pytest.raises(InputError, match=r"third in id_prop\.csv, whose rows hold 2 .* energy, gap, third"):
+        read(folder, targets=["energy", "gap", "third"])
+
+
+def test_a_cif_that_no_row_names_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = cgcnn_folder(tmp_path / "folder")
+    read(folder)
+    assert caplog.text == ""
+    (folder / "extra.cif").write_text(cif(ROCK_SALT))
+    assert [entry.material_id for entry in read(folder)] == IDS
+    assert "id_prop.csv does not name them: 1 CIFs (extra.cif)" in caplog.text
+    caplog.clear()
+    assert [entry.material_id for entry in entries_of(folder)] == IDS
+    assert "1 CIFs (extra.cif)" in caplog.text
 
 
 @pytest.mark.parametrize("missing", ["", " ", "NaN", "nan", "null", "None", "NA", "n/a"])
@@ -231,7 +246,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "no id column": (written("a.csv", "mid,cif,energy\nx,y,1\n"), ["no column 'material_id'", "There are: mid, cif"]),
     "no structure column": (
         written("a.csv", "id,structures,energy\nx,y,1\n"),
-        ["a.csv: no column 'structure'", "Did you mean 'structures'?", "There are: id, structures, energy"],
+        ["a.csv: no column 'structure' or 'cif'", "Did you mean 'structures'?", "There are: id, structures, energy"],
     ),
     "no target column": (
         written("a.csv", "id,cif,enrgy\nx,y,1\n"),
@@ -241,7 +256,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
         lambda folder: [ase.io.write(path := folder / "a.extxyz", atoms_with_info()), path][1],
         ["a.extxyz: no column 'energy'", "family, formation, material_id"],
     ),
-    "no target in CIF": (written("a.cif", cif(ROCK_SALT)), ["a.cif: no column 'energy'", "There are: none"]),
+    "no target in CIF": (written("a.cif", cif(ROCK_SALT)), ["a.cif: no values for energy", "id_prop.csv"]),
     "target is a word": (
         written("a.jsonl", ROW),
         ["a.jsonl row 1 (sto)", "'abc' in column energy is no finite number"],

@@ -54,7 +54,7 @@ def explain(
     counts.require_any()
     if page is not None:
         with atomic_path(page) as temporary:
-            text = render(predictor.task["name"], unit, shown, counts.total - counts.failed - len(shown))
+            text = render(predictor, unit, shown, counts.total - counts.failed - len(shown))
             temporary.write_text(text, encoding="utf-8")
     print(counts.summary(), file=sys.stderr)
     if counts.failed:

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cgcnn.report import crystals
+from cgcnn.report.words import labels_of
 
 if TYPE_CHECKING:
     from cgcnn.explain import Explanation
+    from cgcnn.predictor import Predictor
 
 
-def render(model: str, unit: str, explanations: "Sequence[Explanation]", left_out: int = 0) -> str:
+def render(predictor: "Predictor", unit: str, explanations: "Sequence[Explanation]", left_out: int = 0) -> str:
     """One HTML text that needs nothing else. `left_out`: structures that are not among the explanations."""
     base = explanations[0].base if explanations else float("nan")
     return crystals.render(
         "explain.html",
-        title=f"What {model} sees in each site",
+        title=f"What {predictor.task['name']} sees in each site",
+        banner=labels_of(predictor.data),
         unit=unit,
         base=base,
         materials=[_material(explanation) for explanation in explanations],

@@ -10,7 +10,7 @@ from cgcnn.report.figures.base import axis_title, empty, escape, plain
 from cgcnn.report.figures.limits import LEGEND, grouped
 from cgcnn.report.page import document
 from cgcnn.report.sections import figure_view
-from cgcnn.report.words import is_surrogate, label_note
+from cgcnn.report.words import label_note, labels_of
 
 _COLOURS = {"cut": "#D55E00", "shells": "#0072B2"}
 _FLOOR = 1e-8  # what a logarithmic axis shows in place of 0
@@ -40,7 +40,7 @@ def render(found: Mapping[str, Any], about: Mapping[str, object]) -> str:
         ("page.js",),
         title=f"Where {found['model']} ends",
         legend=[],
-        banner=str(about.get("label_method", "")) if is_surrogate(about) else "",
+        banner=labels_of(about),
         found=found,
         figures={name: figure_view(name, _CAPTIONS[name], figure) for name, figure in figures.items()},
     )

@@ -39,7 +39,7 @@ def render(run: Run) -> str:
         tasks=_tasks(run),
         legend=legend(run),
         metrics=words.METRICS,
-        banner=banner(run),
+        banner=words.labels_of(run.about),
         about=run.about,
         n_materials=len(run.structures),
         families=contents.families_of(run.structures),
@@ -76,11 +76,6 @@ def document(template: str, own_scripts: Sequence[str], **context: Any) -> str:
         scripts=[Markup(script) for script in scripts],
         digests=[_digest(script) for script in scripts],
     )
-
-
-def banner(run: Run) -> str:
-    """What must be said of the labels at the top of the page, or nothing."""
-    return str(run.about.get("label_method", "")) if words.is_surrogate(run.about) else ""
 
 
 def _digest(script: str) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from cgcnn.report import crystals
 from cgcnn.report.materials import element_colour
+from cgcnn.report.words import labels_of
 
 if TYPE_CHECKING:
     from cgcnn.screening import Screened, Want
@@ -18,6 +19,7 @@ def render(screened: "Screened", wants: "Sequence[Want]", hindsight: Mapping[str
     return crystals.render(
         "screen.html",
         title="Screening: " + ", ".join(want.describe() for want in wants),
+        banner=next(filter(None, (labels_of(want.predictor.data) for want in wants)), ""),
         models=[want.predictor.describe() for want in wants],
         n=len(table),
         n_failed=int((table["reason"] != "").sum()),

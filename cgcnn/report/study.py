@@ -10,7 +10,7 @@ from cgcnn.report import words
 from cgcnn.report.belief import LEVELS, calibration
 from cgcnn.report.compare import best_score, mean_score, verdict
 from cgcnn.report.figures import study as figures
-from cgcnn.report.page import banner, document, legend
+from cgcnn.report.page import document, legend
 from cgcnn.report.results import Contest, Run
 from cgcnn.report.sections import figure_view
 
@@ -31,7 +31,7 @@ def render(run: Run, ladder: Sequence[str], learning: str) -> str:
         title="How far do the scores carry?",
         legend=legend(run),
         metrics=words.METRICS,
-        banner=banner(run),
+        banner=words.labels_of(run.about),
         meanings=[words.SPLITS[split] for split in ladder],
         learning=words.SPLITS[learning][0],
         tasks=[_task(run, task, ladder, learning) for task in dict.fromkeys(contest.task for contest in run.contests)],

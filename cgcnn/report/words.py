@@ -61,6 +61,11 @@ def label_note(about: Mapping[str, object], kind: str) -> str:
     return "CHGNet surrogate, not DFT" if kind == "regression" else "CHGNet-relaxed structures, not DFT"
 
 
+def labels_of(about: Mapping[str, object]) -> str:
+    """What stands above a page that such labels made: how they were made. Nothing for other labels."""
+    return str(about.get("label_method", "")) if is_surrogate(about) else ""
+
+
 def readable(name: str) -> str:
     """formation_energy_per_atom -> formation energy per atom."""
     return name.replace("_", " ")

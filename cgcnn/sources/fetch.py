@@ -26,14 +26,15 @@ def fetch(
     """Structures, rejects, and what the tables' metadata are to say.
 
     Args:
-        section: source, structures, targets (column: unit) and families (wanted by the tasks), as in config.yaml.
+        section: source and structures as in config.yaml, targets (pairs of column and unit, in the order of the tasks)
+            and families (wanted by the tasks).
         root: folder from which paths count; a snapshot is looked for in the working directory, which is the run's.
         shown: wraps the entries while they are read, for a progress bar.
 
     Raises:
         InputError: a file cannot be read, or a family that a task needs has no members.
     """
-    source, choice, units = section["source"], section["structures"], section["targets"]
+    source, choice, units = section["source"], section["structures"], dict(section["targets"])
     if source["name"] == "embedded":
         path = root / EMBEDDED_FILE
         entries, about = embedded.read(path, list(units)), embedded.about(path)

@@ -8,6 +8,7 @@ import csv
 import difflib
 import gzip
 import json
+import logging
 import math
 import warnings
 import zlib
@@ -35,6 +36,9 @@ MISSING_VALUES = ("", "na", "n/a", "null", "none")  # in lower case; and NaN
 PROPERTIES_FILE = "id_prop.csv"
 LARGEST_NUMBER = 1e30  # networks compute in float32
 LONGEST_REASON = 200  # characters of a parser's message
+SHOWN_NAMES = 5  # of files in a warning
+
+log = logging.getLogger("cgcnn")
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,16 @@ def read(paths: Sequence[Path], columns: Mapping[str, str], targets: Sequence[st
     for name in needed:
         if not any(name in choice for choice in chosen.values()):
             every = sorted({column for names in held.values() for column in names})
-            raise _missing_column(", ".join(path.name for path in paths), name, columns.get(name, name), every)
+            where = ", ".join(path.name for path in paths)
+            if all(map(is_cgcnn_folder, paths)) and name not in columns:
+                raise InputError(
+                    f"{where}: no value for {name} in {PROPERTIES_FILE}, whose rows hold {len(every)} beside the id. "
+                    f"They are given to the targets in this order: {', '.join(targets)}. Add the value to each row, "
+                    f"say in source.columns which one it is, as in {{{name}: '1'}}, or take its task out (null)."
+                )
+            raise _missing_column(where, name, (columns.get(name, name),), every)
+    for path in filter(is_cgcnn_folder, paths):
+        warn_of_unlisted(path)
     return (_entry(row, chosen[path], targets) for path in paths for row in rows_of(path))
 
 
@@ -102,16 +115,21 @@ def _choose_columns(
     if table_suffix(path):
         for name in ("material_id", "structure"):
             if name not in chosen:
-                raise _missing_column(str(path), name, tried[name][0], held)
+                raise _missing_column(str(path), name, tried[name], held)
     return chosen
 
 
-def _missing_column(where: str, name: str, column: str, held: Sequence[str]) -> InputError:
-    near = difflib.get_close_matches(column, held, 1)
+def _missing_column(where: str, name: str, tried: Sequence[str], held: Sequence[str]) -> InputError:
+    if not held:
+        return InputError(
+            f"{where}: no values for {name}, for structures alone have none. "
+            f"Put them into {PROPERTIES_FILE} beside the CIFs (id, value), or into a table."
+        )
+    near = difflib.get_close_matches(tried[0], held, 1)
     return InputError(
-        f"{where}: no column '{column}' for {name}."
+        f"{where}: no column {' or '.join(repr(column) for column in tried)} for {name}."
         + (f" Did you mean '{near[0]}'?" if near else "")
-        + f" There are: {', '.join(held) or 'none'}. Name it in source.columns, as in {{{name}: its column}}."
+        + f" There are: {', '.join(held)}. Name it in source.columns, as in {{{name}: its column}}."
     )
 
 
@@ -215,6 +233,15 @@ def rows_of(path: Path) -> Iterator[Row]:
 
 def is_cgcnn_folder(path: Path) -> bool:
     return (path / PROPERTIES_FILE).is_file()
+
+
+def warn_of_unlisted(folder: Path) -> None:
+    """Say which CIFs of a CGCNN folder are not read, because no row names them."""
+    listed = {row.material_id for row in _cgcnn_rows(folder)}
+    names = sorted(path.name for path in folder.glob("*.cif") if path.stem not in listed)
+    if names:
+        shown = ", ".join(names[:SHOWN_NAMES]) + (", ..." if len(names) > SHOWN_NAMES else "")
+        log.warning("%s: not read, for %s does not name them: %d CIFs (%s)", folder, PROPERTIES_FILE, len(names), shown)
 
 
 def _cgcnn_rows(folder: Path) -> Iterator[Row]:

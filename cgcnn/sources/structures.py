@@ -62,6 +62,8 @@ def _entries_of_path(path: Path) -> Iterator[Entry]:
             if file.is_file() and not file.name.startswith("."):
                 yield from _entries_of_file(file)
     else:
+        if path.is_dir():
+            local.warn_of_unlisted(path)
         yield from _entries_of_file(path)
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.crystals import rock_salt
 from tests.workflow.project import Project, copy_of_project
 
 # One process runs them all: they share one finished run.
@@ -155,6 +156,36 @@ def test_a_configuration_mistake_is_two_lines(smoke: Project) -> None:
     assert done.returncode != 0
     assert "trian: unknown key. Did you mean train?" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_missing_file_of_the_user_is_a_few_lines(smoke: Project) -> None:
+    done = smoke.snakemake("--dry-run", "--config", "source={name: local, paths: [nowhere]}")
+    assert done.returncode != 0
+    assert "source.paths: nowhere: no such file or folder" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr and "InputFunction" not in done.stdout + done.stderr
+
+
+def test_values_without_names_go_to_the_targets_in_the_order_of_the_tasks(smoke: Project) -> None:
+    folder = smoke.folder / "mine"
+    folder.mkdir()
+    (folder / "id_prop.csv").write_text("salt,-1.5,4.25\n")
+    (folder / "salt.cif").write_text(rock_salt().to(fmt="cif"))
+    overlay = smoke.folder / "mine.yaml"
+    overlay.write_text(
+        "run: mine\nsource: {name: local, paths: [mine]}\ntasks: {energy: null, family: null, "
+        "first: {kind: regression, target: zeta}, second: {kind: regression, target: alpha}}\n"
+    )
+    done = smoke.snakemake("--configfile", str(overlay), "--", "data/structures.parquet")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (row,) = pq.read_table(smoke.folder / "runs/mine/data/structures.parquet").to_pylist()
+    assert (row["zeta"], row["alpha"]) == (-1.5, 4.25)
+
+
+def test_pages_that_were_made_are_told(smoke: Project) -> None:
+    done = smoke.snakemake("--forcerun", "report")
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = re.findall(r"^To read: (.*)$", done.stdout + done.stderr, re.MULTILINE)
+    assert pages == [str(smoke.folder / "runs/smoke/results/report/index.html")]
 
 
 def test_same_settings_give_the_same_bytes(smoke: Project, tmp_path: Path) -> None:
