@@ -38,7 +38,7 @@ class AttentionPool(nn.Module):
         self.score = nn.Linear(width, 1)
 
     def forward(self, v: Tensor, batch: Batch) -> Tensor:
-        score = self.score(v)  # (N, 1)
+        score = self.score(v).masked_fill(batch.site_multiplicity == 0, -torch.inf)  # (N, 1), without what fills up
         largest = score.new_full((len(batch.n_sites), 1), -torch.inf)  # (C, 1), taken off so that exp stays finite
         largest = largest.scatter_reduce(0, batch.crystal.unsqueeze(1), score.detach(), "amax")
         weight = torch.exp(score - largest[batch.crystal])  # (N, 1)

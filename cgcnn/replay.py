@@ -7,7 +7,6 @@ reads and writes the same memory whenever it is played, so that a step finds its
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -21,30 +20,25 @@ _WARM_UP = 3  # steps before a recording, in which libraries take what they need
 Step = Callable[[Batch, Tensor, float | Tensor], Tensor]
 
 
-class Recorder(Protocol):
-    """How calls without arguments are recorded."""
-
-    def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
-        """Call it as a recording will be made of it."""
-
-    def record(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        """What plays the call again, each time with the result in the same tensor. It is not played by recording."""
-
-
 class CudaGraphs:
-    """Recordings of a GPU (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs)."""
+    """How a GPU records (https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs), aside of its usual work."""
+
+    def __init__(self) -> None:
+        self._aside = torch.cuda.Stream()
 
     def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
-        here, aside = torch.cuda.current_stream(), torch.cuda.Stream()
-        aside.wait_stream(here)
-        with torch.cuda.stream(aside):
+        """Call it where it will be recorded."""
+        here = torch.cuda.current_stream()
+        self._aside.wait_stream(here)
+        with torch.cuda.stream(self._aside):
             result = call()
-        here.wait_stream(aside)
+        here.wait_stream(self._aside)
         return result
 
     def record(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        """What plays the call again, its result always in the same tensor. Recording does not play it."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=self._aside):
             result = call()
 
         def play() -> Tensor:
@@ -56,7 +50,7 @@ class CudaGraphs:
 
 @dataclass
 class _Recording:
-    """Steps with one number of crystals, and the memory that they read."""
+    """Of steps with one number of crystals: the memory that they read, and what plays them."""
 
     batch: Batch
     target: Tensor
@@ -66,30 +60,22 @@ class _Recording:
 
 
 class Replayed:
-    """A step whose recording is played. A batch that is too large for it takes the step itself.
+    """A step whose recording is played. A batch that `room` does not hold takes the step itself.
 
     Args:
-        step: computes nothing that hangs on numbers, but in tensors; the same ones whatever is in them.
-        room: what batches are padded to.
+        step: no shape and no Python value in it may depend on what is in a tensor.
+        room: the sizes that batches are padded to.
         recorder: of the device that the step runs on.
     """
 
-    def __init__(self, step: Step, room: Room, recorder: Recorder) -> None:
+    def __init__(self, step: Step, room: Room, recorder: CudaGraphs) -> None:
         self._step, self._room, self._recorder = step, room, recorder
         self._recordings = dict[int, _Recording]()  # by crystals of a batch: an epoch has two sizes at most
 
     def __call__(self, batch: Batch, target: Tensor, lr: float | Tensor) -> Tensor:
         if not self._room.holds(batch):
             return self._step(batch, target, lr)
-        batch = padded(batch, self._room)
-        known = self._recordings.get(len(target))
-        if known is None:
-            known = _Recording(batch, target.clone(), target.new_tensor(lr))
-            self._recordings[len(target)] = known
-        else:
-            _overwrite(known.batch, batch)
-            known.target.copy_(target)
-        known.lr.fill_(lr)
+        known = self._with_content(padded(batch, self._room), target, lr)
 
         def call() -> Tensor:
             # A new object, so that what a batch keeps once computed is a part of the recording.
@@ -101,7 +87,15 @@ class Replayed:
         known.play = known.play or self._recorder.record(call)
         return known.play().clone()
 
-
-def _overwrite(old: Batch, new: Batch) -> None:
-    for field in fields(Batch):
-        getattr(old, field.name).copy_(getattr(new, field.name))
+    def _with_content(self, batch: Batch, target: Tensor, lr: float | Tensor) -> _Recording:
+        """The recording for so many crystals, with these in its memory."""
+        known = self._recordings.get(len(target))
+        if known is None:
+            # float32, as torch's fused AdamW reads it, whatever the targets are
+            known = _Recording(batch, target.clone(), torch.zeros((), device=target.device))
+            self._recordings[len(target)] = known
+        for field in fields(Batch):
+            getattr(known.batch, field.name).copy_(getattr(batch, field.name))
+        known.target.copy_(target)
+        known.lr.fill_(lr)
+        return known

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import torch
 from joblib import Parallel, delayed
@@ -25,13 +25,13 @@ FEW_STEPS = 3  # an epoch
 Trained = tuple[int, CGCNN, TrainState]  # seed, network, final state
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OnGpu:
-    """What is done on a GPU alone."""
+    """How a GPU trains: execution.*_on_gpu of config.yaml, which says what each means. A CPU does not ask."""
 
-    seeds: str = "together"  # as one network (together.py), or apart
-    precision: str = "float32"  # of products of matrices, or tf32
-    steps: str = "launched"  # operation by operation, or replayed (replay.py)
+    seeds: Literal["together", "apart"]
+    precision: Literal["float32", "tf32"]
+    steps: Literal["launched", "replayed"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,13 @@ class Training:
     data: Example
     settings: TrainSettings
     label: str  # of the progress bar
-    gpu: OnGpu = field(default_factory=OnGpu)
+    gpu: OnGpu
 
     def trained(self, seeds: Sequence[int], kept: Sequence[Checkpoint], threads: int) -> Iterator[Trained]:
-        """All seeds, on cores as many at once as there are threads, on a GPU together, if asked for and possible."""
+        """All seeds, on cores as many at once as there are threads, on a GPU together, if asked for and possible.
+
+        Sets for the whole process whether torch multiplies in TF32.
+        """
         torch.backends.cuda.matmul.allow_tf32 = self._in_tf32
         stack = self._on_gpu and self.gpu.seeds == "together" and can_be_stacked(self.shape)
         processes = 1 if self._on_gpu else min(threads, len(seeds))
@@ -82,7 +85,8 @@ class Training:
     @property
     def trained_with(self) -> dict[str, str | bool]:
         """For the model card."""
-        return {"device": self.graphs.device.type, "torch": torch.__version__, "tf32": self._in_tf32}
+        told: dict[str, str | bool] = {"device": self.graphs.device.type, "torch": torch.__version__}
+        return {**told, "tf32": self._in_tf32, **(asdict(self.gpu) if self._on_gpu else {})}
 
     @property
     def _on_gpu(self) -> bool:

@@ -243,25 +243,22 @@ def read_crystals(path: Path, shard: int, n_shards: int) -> tuple[int, Iterator[
 
 def _rows(path: Path, first: int, last: int) -> Iterator[pa.RecordBatch]:
     """Rows `first` to `last` of a structures table, at most CHUNK at once. Row groups without any are not read."""
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         starts = offsets(np.array(sizes, dtype=np.int64))
         touched = [group for group in range(len(sizes)) if starts[group] < last and starts[group + 1] > first]
         start = int(starts[touched[0]]) if touched else 0
         columns = ["material_id", "lattice", "atomic_numbers", "frac_coords"]
-        for rows in streamed(file, CHUNK, touched, columns):
+        for rows in file.iter_batches(CHUNK, row_groups=touched, columns=columns):
             skipped, wanted = max(first - start, 0), min(last - start, len(rows))
             if skipped < wanted:
                 yield rows.slice(skipped, wanted - skipped)
             start += len(rows)
 
 
-def streamed(
-    file: pq.ParquetFile, size: int, row_groups: Iterable[int] | None = None, columns: list[str] | None = None
-) -> Iterator[pa.RecordBatch]:
-    """Batches of at most `size` rows. Row group by row group: asked for all of them, Arrow holds the whole file."""
-    for group in range(file.num_row_groups) if row_groups is None else row_groups:
-        yield from file.iter_batches(size, row_groups=[group], columns=columns)
+def opened(path: Path) -> pq.ParquetFile:
+    """To be read in batches, of which one at a time is in memory: Arrow would read the whole file ahead."""
+    return pq.ParquetFile(path, pre_buffer=False)
 
 
 def _crystals(rows: pa.RecordBatch) -> list[Crystal]:
@@ -315,10 +312,11 @@ def read_graphs(paths: Iterable[Path]) -> tuple[list[str], CrystalGraphs]:
     graphs = []
     for path in paths:
         _check(path, GRAPHS)
-        # Row group by row group and one thread: reading the whole table takes several times the memory of the graphs.
-        for rows in pq.ParquetFile(path).iter_batches(CHUNK, use_threads=False):
-            ids += rows["material_id"].to_pylist()
-            graphs.append(_graphs_of(rows))
+        # In batches and one thread: reading the whole table takes several times the memory of the graphs.
+        with opened(path) as file:
+            for rows in file.iter_batches(CHUNK, use_threads=False):
+                ids += rows["material_id"].to_pylist()
+                graphs.append(_graphs_of(rows))
     joined = concatenate(graphs or [_graphs_of(pa.RecordBatch.from_pylist([], schema=GRAPHS))])
     del graphs
     pa.default_memory_pool().release_unused()  # it keeps what the decoding took

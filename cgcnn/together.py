@@ -20,7 +20,7 @@ from torch.func import functional_call, vmap
 
 from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.optimizer import AdamW
-from cgcnn.replay import Recorder
+from cgcnn.replay import CudaGraphs
 from cgcnn.tensors import Batch, PackedGraphs
 from cgcnn.training import (
     AfterEpoch,
@@ -53,7 +53,7 @@ def train_together(
     seeds: Sequence[int],
     states: Sequence[TrainState],
     after_epoch: Sequence[Sequence[AfterEpoch]],
-    recorder: Recorder | None = None,
+    recorder: CudaGraphs | None = None,
 ) -> None:
     """`training.train` for several seeds at once; models and states change in place.
 
@@ -74,19 +74,19 @@ def train_together(
     scale = models[0].target_mean, models[0].target_std
     losses_of = vmap(loss_function(models[0].settings.kind, *scale, settings), in_dims=(1, None))
 
-    def step(batch: Batch, target: Tensor, lr: float | Tensor) -> Tensor:
+    def launched(batch: Batch, target: Tensor, lr: float | Tensor) -> Tensor:
         loss = losses_of(stack(batch), target)  # (S,)
         loss.sum().backward()
         stack.clip_gradients(settings.gradient_clip)
         optimizer.step(lr)
         return loss.detach()
 
-    take = replayed(step, recorder, graphs, data, settings)
+    step = replayed(launched, recorder, graphs, data, settings)
     while not all(state.finished for state in states):
         epoch, losses = max(state.epoch for state in states), []
         stack.train()
         for batch, target, lr in steps(graphs, data, settings, seeds[0], epoch):
-            losses.append(take(batch, target, lr))
+            losses.append(step(batch, target, lr))
         batches = batches_of(data, settings, seeds[0], epoch)
         output, target = outputs(stack, graphs, data.validation), data.target[data.validation]
         for k, (seed, state) in enumerate(zip(seeds, states, strict=True)):

@@ -19,7 +19,7 @@ from cgcnn.model import CGCNN, ModelSettings
 from cgcnn.optimizer import AdamW
 from cgcnn.padding import Room
 from cgcnn.reference import fit_reference, mean_of_elements
-from cgcnn.replay import Recorder, Replayed, Step
+from cgcnn.replay import CudaGraphs, Replayed, Step
 from cgcnn.tensors import Batch, PackedGraphs
 
 _ONE_CYCLE_WARM_UP = 0.3  # share of the steps in which the rate rises
@@ -101,7 +101,7 @@ def train(
     seed: int,
     state: TrainState | None = None,
     after_epoch: Sequence[AfterEpoch] = (),
-    recorder: Recorder | None = None,
+    recorder: CudaGraphs | None = None,
 ) -> TrainState:
     """Train `model` in place and leave the best epoch's weights in it.
 
@@ -128,19 +128,19 @@ def train(
         optimizer.restore(tensors_of(state, "optimizer"))
     loss_of = loss_function(model.settings.kind, model.target_mean, model.target_std, settings)
 
-    def step(batch: Batch, target: Tensor, lr: float | Tensor) -> Tensor:
+    def launched(batch: Batch, target: Tensor, lr: float | Tensor) -> Tensor:
         loss = loss_of(model(batch), target)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
         optimizer.step(lr)
         return loss.detach()
 
-    take = replayed(step, recorder, graphs, data, settings)
+    step = replayed(launched, recorder, graphs, data, settings)
     while not state.finished:
         losses = []
         model.train()
         for batch, target, lr in steps(graphs, data, settings, seed, state.epoch):
-            losses.append(take(batch, target, lr))
+            losses.append(step(batch, target, lr))
         batches = batches_of(data, settings, seed, state.epoch)
         train_loss = mean_loss(torch.stack(losses), batches, data, state.epoch, seed)
         if record(state, lr, train_loss, *evaluate(model, graphs, data, data.validation, settings), settings, seed):
@@ -165,10 +165,10 @@ def steps(
 
 
 def replayed(
-    step: Step, recorder: Recorder | None, graphs: PackedGraphs, data: Example, settings: TrainSettings
+    step: Step, recorder: CudaGraphs | None, graphs: PackedGraphs, data: Example, settings: TrainSettings
 ) -> Step:
-    """The step as the recorder's device takes it; without one, as it is."""
-    if recorder is None:
+    """The step as it is, or recorded and replayed."""
+    if recorder is None or not len(data.train):
         return step
     largest = len(batches_of(data, settings, 0, 0)[0])
     return Replayed(step, Room.of(graphs, data.train, largest), recorder)

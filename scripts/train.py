@@ -22,7 +22,7 @@ def main(arguments: Namespace) -> None:
     training = fingerprint(arguments.section, arguments.code, [*arguments.graphs, arguments.split])
     settings = TrainSettings(**section["train"])
     shape = ModelSettings(section["conv"], section["task"]["kind"], **section["model"])
-    gpu = OnGpu(arguments.seeds_on_gpu, arguments.precision_on_gpu, arguments.steps_on_gpu)
+    gpu = OnGpu(seeds=arguments.seeds_on_gpu, precision=arguments.precision_on_gpu, steps=arguments.steps_on_gpu)
     work = Training(shape, graphs, data, settings, arguments.name, gpu)
     with alone(arguments.checkpoints):
         kept = [Checkpoint(arguments.checkpoints / f"{seed}.safetensors", training, arguments.every) for seed in seeds]
@@ -48,9 +48,9 @@ if __name__ == "__main__":
     parser.add_argument("--name", required=True, help="task/split/variant")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1, help="seeds trained side by side on CPUs")
-    parser.add_argument("--seeds-on-gpu", choices=("together", "apart"), default="together")
-    parser.add_argument("--precision-on-gpu", choices=("float32", "tf32"), default="float32")
-    parser.add_argument("--steps-on-gpu", choices=("launched", "replayed"), default="launched")
+    parser.add_argument("--seeds-on-gpu", choices=("together", "apart"), required=True)
+    parser.add_argument("--precision-on-gpu", choices=("float32", "tf32"), required=True)
+    parser.add_argument("--steps-on-gpu", choices=("launched", "replayed"), required=True)
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder")
     parser.add_argument("--every", type=float, default=60, help="seconds between checkpoints")
     parser.add_argument("--graphs", type=Path, nargs="+", required=True)

@@ -1,36 +1,21 @@
-"""What a CUDA graph does, on a CPU: operations are recorded with the memory that they use, and done again."""
+"""torch.cuda's graphs on a CPU: operations are recorded with the memory that they use, and done again."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class Tapes:
-    """A recorder (cgcnn.replay)."""
+class Tape(TorchDispatchMode):
+    """In place of `torch.cuda.CUDAGraph`. A `with` block records."""
 
     n_played = 0
 
-    def warm_up(self, call: Callable[[], Tensor]) -> Tensor:
-        return call()
-
-    def record(self, call: Callable[[], Tensor]) -> Callable[[], Tensor]:
-        with _Tape() as tape:
-            result = call()
-        tape.rewind()
-
-        def play() -> Tensor:
-            self.n_played += 1
-            tape.play()
-            return result
-
-        return play
-
-
-class _Tape(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self._operations: list[tuple[Any, Any, Any, Any]] = []
@@ -55,13 +40,44 @@ class _Tape(TorchDispatchMode):
         for storage, value in self._before.values():
             storage.copy_(value)
 
-    def play(self) -> None:
+    def replay(self) -> None:
+        self.n_played += 1
         with torch.no_grad():
             for operation, args, kwargs, result in self._operations:
                 again = operation(*args, **kwargs)
                 if not (operation._schema.is_mutable or operation.is_view):
                     for old, new in zip(_tensors(result), _tensors(again), strict=True):
                         old.copy_(new)
+
+
+class _Stream:
+    def wait_stream(self, other: "_Stream") -> None:
+        assert isinstance(other, _Stream) and other is not self
+
+
+@pytest.fixture
+def tapes(monkeypatch: pytest.MonkeyPatch) -> list[Tape]:
+    """Every recording that `cgcnn.replay.CudaGraphs` makes while torch.cuda is what stands here."""
+    made: list[Tape] = []
+    here = _Stream()
+
+    @contextmanager
+    def recording(tape: Tape, stream: _Stream) -> Iterator[None]:
+        assert stream is not here
+        with tape:
+            yield
+        tape.rewind()
+
+    def graph() -> Tape:
+        made.append(Tape())
+        return made[-1]
+
+    monkeypatch.setattr(torch.cuda, "Stream", _Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: here)
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", graph)
+    monkeypatch.setattr(torch.cuda, "graph", recording)
+    return made
 
 
 def _tensors(result: Any) -> list[Tensor]:

@@ -6,11 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
+from cgcnn import graph
 from cgcnn.arrays import CrystalGraphs, concatenate, offsets
 from cgcnn.graph import DISTANCE_GRID, NeighbourRule, crystal_graphs
 from tests.crystals import TEXTBOOK, argon_gas, crystal, cubic_perovskite, low_symmetry, rock_salt
 
 SHELLS, CUT = NeighbourRule(), NeighbourRule(ties="cut")
+
+
+@pytest.mark.parametrize("rule", [SHELLS, CUT, NeighbourRule(angles=True)])
+def test_many_at_once_are_those_in_parts(rule: NeighbourRule, monkeypatch: pytest.MonkeyPatch) -> None:
+    crystals = [crystal(structure) for structure in (*TEXTBOOK, TEXTBOOK[1] * (2, 1, 1), *TEXTBOOK)]
+    whole = crystal_graphs(crystals, rule, keep_images=True)
+    monkeypatch.setattr(graph, "_SITES_AT_ONCE", 7)
+    parts = crystal_graphs(crystals, rule, keep_images=True)
+    for name, value in vars(whole).items():
+        np.testing.assert_array_equal(getattr(parts, name), value, name)
 
 
 def edges_of(graphs: CrystalGraphs, site: int) -> list[tuple[int, float]]:

@@ -8,7 +8,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 from torch import Tensor
 
-from cgcnn import conv
+from cgcnn import conv, gated
 from cgcnn.arrays import Crystal
 from cgcnn.elements import feature_table
 from cgcnn.gated import GatedSum, NormalisedGatedSum, turned
@@ -109,6 +109,20 @@ def test_gradients_written_by_hand(normalised: bool, merge_sites: bool) -> None:
         return (batch.site_multiplicity * summed(*inputs) ** 2).sum()
 
     assert torch.autograd.gradcheck(loss, (rows, weight.detach().requires_grad_(), bias.detach().requires_grad_()))
+
+
+@pytest.mark.parametrize("n_edges", [1, 3, 10_000])
+def test_pieces_change_nothing(n_edges: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = in_double(whole_batch(TEXTBOOK))
+    results = []
+    for piece in (gated._PIECE, n_edges):
+        monkeypatch.setattr(gated, "_PIECE", piece)
+        model = network("gated").double()
+        out = model(batch)
+        gradients = torch.autograd.grad(out.square().sum(), list(model.parameters()))
+        results.append([out, *gradients, *(value for value in model.buffers() if value.is_floating_point())])
+    for whole, pieces in zip(*results, strict=True):
+        torch.testing.assert_close(pieces, whole, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["none", "shared", "gated"])

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from cgcnn import tables
 from cgcnn.arrays import CrystalGraphs, concatenate
 from cgcnn.errors import InputError
+from cgcnn.sources.local import rows_of
 from cgcnn.tables import (
     REJECTS,
     SPLIT,
@@ -301,21 +302,62 @@ def test_a_shard_reads_its_own_row_groups_alone(tmp_path: Path, monkeypatch: pyt
         list(tables.read_crystals(path, 2, 4)[1])
 
 
-def test_a_large_table_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
-    coords = np.random.default_rng(0).random(1024 * 24)
-    column = tables.lists(np.arange(0, 1024 * 24 + 1, 24), coords)
-    batch = pa.RecordBatch.from_arrays([column], names=["frac_coords"])
-    with pq.ParquetWriter(tmp_path / "a.parquet", batch.schema, use_dictionary=False) as writer:
-        for _ in range(40):
-            writer.write_batch(batch)
-    whole, n_rows = (tmp_path / "a.parquet").stat().st_size, 0
-    del batch, column
+def large_structures(path: Path) -> int:
+    """40 row groups of cells with eight sites in random places; its size in bytes."""
+    rng, n = np.random.default_rng(0), tables.CHUNK
+    lattice = pa.FixedSizeListArray.from_arrays(pa.array(np.tile(4 * np.eye(3).ravel(), n)), 9)
+
+    def batch(number: int) -> pa.RecordBatch:
+        columns = {name: pa.array([""] * n) for name in ("formula", "family", "perovskite_kind", "prototype")}
+        columns |= {
+            "material_id": pa.array([f"{number * n + k:06d}" for k in range(n)]),
+            "space_group": pa.array(np.ones(n, dtype=np.int16)),
+            "n_sites": pa.array(np.full(n, 8, dtype=np.int32)),
+            "lattice": lattice,
+            "atomic_numbers": tables.lists(8 * np.arange(n + 1), np.full(8 * n, 84, dtype=np.uint8)),
+            "frac_coords": tables.lists(24 * np.arange(n + 1), rng.random(24 * n)),
+        }
+        return pa.RecordBatch.from_arrays([columns[name] for name in tables.STRUCTURES.names], tables.STRUCTURES.names)
+
+    tables.write_batches(path, (batch(number) for number in range(40)), tables.STRUCTURES, ABOUT)
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("reader", ["crystals", "rows"])
+def test_a_large_table_is_never_in_memory_as_a_whole(reader: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    whole = large_structures(path)
     before = pa.total_allocated_bytes()
-    with pq.ParquetFile(tmp_path / "a.parquet") as file:
-        for rows in tables.streamed(file, 1000):
-            n_rows += len(rows)
+    parts = tables.read_crystals(path, 0, 1)[1] if reader == "crystals" else rows_of(path)
+    for number, _ in enumerate(parts):
+        if reader == "crystals" or number % 1000 == 999:
             assert pa.total_allocated_bytes() - before < whole / 4
-    assert n_rows == 40 * 1024
+    assert number + 1 == (40 if reader == "crystals" else 40 * tables.CHUNK)
+
+
+def test_graphs_are_decoded_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside what has been read there is one part of the file, and not the whole of it."""
+    n = tables.CHUNK
+    graphs = CrystalGraphs(
+        n_sites=np.full(n, 8),
+        atomic_numbers=np.full(8 * n, 84, dtype=np.uint8),
+        degree=np.full(8 * n, 4, dtype=np.uint16),
+        neighbour=np.zeros(32 * n, dtype=np.uint16),
+        distance=np.random.default_rng(0).random(32 * n).astype(np.float32),
+        multiplicity=np.ones(32 * n, dtype=np.uint16),
+    )
+    parts = (tables.graphs_batch(pa.array([f"{k:02d}-{row}" for row in range(n)]), graphs) for k in range(30))
+    tables.write_batches(tmp_path / "a.parquet", parts, tables.GRAPHS, ABOUT)
+    whole, before, more = (tmp_path / "a.parquet").stat().st_size, pa.total_allocated_bytes(), []
+    usual = tables._graphs_of
+
+    def watched(rows: pa.RecordBatch) -> CrystalGraphs:
+        more.append(pa.total_allocated_bytes() - before - len(more) * rows.nbytes)
+        return usual(rows)
+
+    monkeypatch.setattr(tables, "_graphs_of", watched)
+    ids, _ = tables.read_graphs([tmp_path / "a.parquet"])
+    assert len(ids) == 30 * n and max(more) < whole / 2
 
 
 def test_foreign_metadata_are_no_traceback(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from cgcnn.element_numbers import atom_features
 from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.model import CGCNN, ModelSettings
-from cgcnn.seeds import Training
+from cgcnn.seeds import OnGpu, Training
 from cgcnn.tensors import Batch, PackedGraphs
 from cgcnn.together import Stack, can_be_stacked, train_together
 from cgcnn.training import AfterEpoch, Example, TrainSettings, TrainState, batches_of, new_model, outputs, train
@@ -150,7 +150,8 @@ def test_what_was_kept_goes_on_together_and_alone(graphs: PackedGraphs, tmp_path
 def test_seeds_that_stopped_at_different_epochs_go_on(tmp_path: Path) -> None:
     """One is done, one is ahead, two are new; each ends with its best weights."""
     data = example("regression")
-    work = Training(SHAPE, PackedGraphs(CRYSTALS), replace(data, target=data.target.float()), QUICK, "test")
+    gpu = OnGpu(seeds="together", precision="float32", steps="launched")
+    work = Training(SHAPE, PackedGraphs(CRYSTALS), replace(data, target=data.target.float()), QUICK, "test", gpu)
     kept = [Checkpoint(tmp_path / f"{k}.safetensors", "t", every=1e9) for k in range(4)]
 
     def until(epoch: int, seed: int) -> None:

@@ -20,7 +20,6 @@ from typing import Any, TextIO
 import ase.db
 import ase.io
 import pyarrow as pa
-import pyarrow.parquet as pq
 from ase import Atoms
 from ase.io.formats import filetype, ioformats
 from pymatgen.core import Lattice, Structure
@@ -28,7 +27,7 @@ from pymatgen.core import Lattice, Structure
 from cgcnn.cif import read_cif
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry
-from cgcnn.tables import streamed
+from cgcnn.tables import opened
 
 #: Column names that are tried where the configuration maps none.
 DEFAULT_COLUMNS = {"material_id": ("material_id", "id"), "structure": ("structure", "cif"), "family": ("family",)}
@@ -275,8 +274,8 @@ def table_suffix(path: Path) -> str:
 def _table_rows(path: Path) -> Iterator[dict[str, Any] | str]:
     """Each row by column; or why it cannot be read."""
     if table_suffix(path) == ".parquet":
-        with pq.ParquetFile(path) as file:
-            for batch in streamed(file, 1000):
+        with opened(path) as file:
+            for batch in file.iter_batches(1000):
                 yield from batch.to_pylist()
         return
     with _open_text(path) as lines:

@@ -181,6 +181,15 @@ def test_values_without_names_go_to_the_targets_in_the_order_of_the_tasks(smoke:
     assert (row["zeta"], row["alpha"]) == (-1.5, 4.25)
 
 
+def test_how_a_gpu_trains_is_handed_on_and_runs_nothing_again(smoke: Project) -> None:
+    other = "execution={seeds_on_gpu: apart, precision_on_gpu: tf32, steps_on_gpu: replayed}"
+    assert smoke.would_run("--config", other) == {}
+    done = smoke.snakemake("--dry-run", "--printshellcmds", "--forcerun", "train", "--config", other)
+    assert "--seeds-on-gpu apart --precision-on-gpu tf32 --steps-on-gpu replayed" in done.stdout
+    done = smoke.snakemake("--dry-run", "--config", "execution={steps_on_gpu: recorded}")
+    assert "execution.steps_on_gpu: Input should be 'launched' or 'replayed'" in done.stdout + done.stderr
+
+
 def test_pages_that_were_made_are_told(smoke: Project) -> None:
     done = smoke.snakemake("--forcerun", "report")
     assert done.returncode == 0, done.stdout + done.stderr
