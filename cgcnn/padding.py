@@ -16,7 +16,7 @@ from torch import Tensor
 from cgcnn.tensors import Batch, PackedGraphs
 
 _DEVIATIONS = 3.0  # above the mean of what n crystals have; one batch in some hundred is larger
-_EDGES_A_ROW = 16  # as many of the edges that fill up share a site, so that no sum over a site's edges is a long one
+_EDGES_A_ROW = 32  # as many of the edges that fill up share a site, so that no sum over a site's edges is a long one
 
 
 class Room(NamedTuple):

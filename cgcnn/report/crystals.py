@@ -12,6 +12,7 @@ from markupsafe import Markup
 from pymatgen.core import Structure
 
 from cgcnn.elements import properties
+from cgcnn.report.words import MINUS
 
 _TEMPLATES = files("cgcnn.report") / "templates"
 _SPHERE = 0.45  # of the covalent radius, so that one sees through the crystal
@@ -29,6 +30,7 @@ def render(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["written"] = lambda value, form: (form % value).replace("-", MINUS)
     style = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
     script = Markup((_TEMPLATES / "crystal.js").read_text(encoding="utf-8"))
     return environment.get_template(template).render(style=style, script=script, **content)
