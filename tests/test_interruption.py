@@ -51,6 +51,7 @@ class Training:
         command += ["--device", "cpu", "--threads", threads, "--every", every, "--split", data / "split.parquet"]
         command += ["--graphs", data / "graphs.parquet", "--checkpoints", results / "checkpoints/c"]
         command += ["--weights", results / "model.safetensors", "--history", results / "history.json"]
+        command += ["--seeds-on-gpu", "together", "--precision-on-gpu", "float32", "--steps-on-gpu", "launched"]
         self.process = subprocess.Popen(
             [str(word) for word in command],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
