@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 
-def status(field: str) -> float:
+def status(field: str, process: int | str = "self") -> float:
     """MiB of VmRSS (now) or VmHWM (peak). Not `ru_maxrss`: a child inherits that from the process that started it."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
 
 

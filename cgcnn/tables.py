@@ -229,8 +229,8 @@ def about_of(path: Path) -> dict[str, object]:
     return {key: value for key, value in facts.items() if key not in ("schema_version", "units")}
 
 
-def read_crystals(path: Path, shard: int, n_shards: int) -> tuple[int, Iterator[tuple[pa.Array, list[Crystal]]]]:
-    """One of `n_shards` nearly equal runs of the structures table: how many chunks, and their ids and crystals.
+def read_shard(path: Path, shard: int, n_shards: int) -> tuple[int, Iterator[pa.RecordBatch]]:
+    """One of `n_shards` nearly equal runs of the structures table: how many chunks, and their rows, for `crystals_in`.
 
     The table is read as the chunks are asked for, so that memory does not grow with it.
     """
@@ -238,7 +238,7 @@ def read_crystals(path: Path, shard: int, n_shards: int) -> tuple[int, Iterator[
     n_rows = pq.read_metadata(path).num_rows
     first, last = n_rows * shard // n_shards, n_rows * (shard + 1) // n_shards
     n_chunks = -(-last // CHUNK) - first // CHUNK if last > first else 0
-    return n_chunks, ((rows["material_id"], _crystals(rows)) for rows in _rows(path, first, last))
+    return n_chunks, _rows(path, first, last)
 
 
 def _rows(path: Path, first: int, last: int) -> Iterator[pa.RecordBatch]:
@@ -261,7 +261,8 @@ def opened(path: Path) -> pq.ParquetFile:
     return pq.ParquetFile(path, pre_buffer=False)
 
 
-def _crystals(rows: pa.RecordBatch) -> list[Crystal]:
+def crystals_in(rows: pa.RecordBatch) -> list[Crystal]:
+    """The crystals of rows of the structures table."""
     lattices = rows["lattice"].flatten().to_numpy().reshape(-1, 3, 3)
     numbers, coords = (rows[name].flatten().to_numpy() for name in ("atomic_numbers", "frac_coords"))
     starts = offsets(pa.compute.list_value_length(rows["atomic_numbers"]).to_numpy())
@@ -275,7 +276,7 @@ def crystals_of(structures: pa.Table, material_ids: Iterable[str]) -> list[Cryst
     """These materials of a structures table, in this order."""
     place = {material_id: row for row, material_id in enumerate(structures["material_id"].to_pylist())}
     chosen = structures.take(pa.array([place[material_id] for material_id in material_ids], pa.int64()))
-    return _crystals(chosen.combine_chunks().to_batches()[0]) if len(chosen) else []
+    return crystals_in(chosen.combine_chunks().to_batches()[0]) if len(chosen) else []
 
 
 def graphs_batch(material_ids: pa.Array, graphs: CrystalGraphs) -> pa.RecordBatch:

@@ -8,21 +8,20 @@ import pyarrow as pa
 from joblib import Parallel, delayed
 
 from cgcnn import stage
-from cgcnn.arrays import Crystal
 from cgcnn.graph import NeighbourRule, crystal_graphs
-from cgcnn.tables import GRAPHS, about_of, graphs_batch, read_crystals, write_batches
+from cgcnn.tables import GRAPHS, about_of, crystals_in, graphs_batch, read_shard, write_batches
 
 
-def build(ids: pa.Array, crystals: list[Crystal], rule: NeighbourRule, keep_images: bool) -> pa.RecordBatch:
-    return graphs_batch(ids, crystal_graphs(crystals, rule, keep_images))
+def build(rows: pa.RecordBatch, rule: NeighbourRule, keep_images: bool) -> pa.RecordBatch:
+    return graphs_batch(rows["material_id"], crystal_graphs(crystals_in(rows), rule, keep_images))
 
 
 def main(arguments: Namespace) -> None:
     section = json.loads(arguments.section)
-    n_chunks, chunks = read_crystals(arguments.structures, arguments.shard, section.pop("shards"))
+    n_chunks, chunks = read_shard(arguments.structures, arguments.shard, section.pop("shards"))
     keep_images = section.pop("keep_images")
     rule = NeighbourRule(**section)
-    jobs = (delayed(build)(ids, crystals, rule, keep_images) for ids, crystals in chunks)
+    jobs = (delayed(build)(rows, rule, keep_images) for rows in chunks)
     batches = Parallel(n_jobs=min(arguments.workers, n_chunks) or 1, return_as="generator")(jobs)
     about = about_of(arguments.structures) | {"neighbours": section}
     write_batches(arguments.graphs, stage.progress(batches, "crystal graphs", n_chunks), GRAPHS, about)

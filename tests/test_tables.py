@@ -271,10 +271,11 @@ def test_shards_part_the_structures_evenly(
     write_table(path, pa.Table.from_pylist(rows, schema=tables.STRUCTURES), tables.STRUCTURES, ABOUT)
     found = []
     for shard in range(n_shards):
-        n_chunks, chunks = tables.read_crystals(path, shard, n_shards)
+        n_chunks, chunks = tables.read_shard(path, shard, n_shards)
         read = list(chunks)
         assert len(read) == n_chunks
-        found.append([pair for ids, crystals in read for pair in zip(ids.to_pylist(), crystals, strict=True)])
+        pairs = (zip(part["material_id"].to_pylist(), tables.crystals_in(part), strict=True) for part in read)
+        found.append(list(chain.from_iterable(pairs)))
     assert max(map(len, found)) - min(map(len, found)) <= 1
     every = list(chain.from_iterable(found))
     assert [name for name, _ in every] == [row["material_id"] for row in rows]
@@ -296,10 +297,10 @@ def test_a_shard_reads_its_own_row_groups_alone(tmp_path: Path, monkeypatch: pyt
     last = pq.read_metadata(path).row_group(3).column(0)
     content = path.read_bytes()
     path.write_bytes(b"PAR1" + bytes(last.dictionary_page_offset - 4) + content[last.dictionary_page_offset :])
-    _, chunks = tables.read_crystals(path, 3, 4)
-    assert [ids.to_pylist() for ids, _ in chunks] == [["12", "13", "14", "15"]]
+    _, chunks = tables.read_shard(path, 3, 4)
+    assert [part["material_id"].to_pylist() for part in chunks] == [["12", "13", "14", "15"]]
     with pytest.raises(OSError):
-        list(tables.read_crystals(path, 2, 4)[1])
+        list(tables.read_shard(path, 2, 4)[1])
 
 
 def large_structures(path: Path) -> int:
@@ -323,16 +324,16 @@ def large_structures(path: Path) -> int:
     return path.stat().st_size
 
 
-@pytest.mark.parametrize("reader", ["crystals", "rows"])
+@pytest.mark.parametrize("reader", ["shard", "rows"])
 def test_a_large_table_is_never_in_memory_as_a_whole(reader: str, tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     whole = large_structures(path)
     before = pa.total_allocated_bytes()
-    parts = tables.read_crystals(path, 0, 1)[1] if reader == "crystals" else rows_of(path)
+    parts = tables.read_shard(path, 0, 1)[1] if reader == "shard" else rows_of(path)
     for number, _ in enumerate(parts):
-        if reader == "crystals" or number % 1000 == 999:
+        if reader == "shard" or number % 1000 == 999:
             assert pa.total_allocated_bytes() - before < whole / 4
-    assert number + 1 == (40 if reader == "crystals" else 40 * tables.CHUNK)
+    assert number + 1 == (40 if reader == "shard" else 40 * tables.CHUNK)
 
 
 def test_graphs_are_decoded_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
