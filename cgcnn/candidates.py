@@ -16,6 +16,7 @@ from cgcnn.errors import InputError
 
 ANIONS = {"O": -2, "S": -2, "Se": -2, "N": -3, "F": -1, "Cl": -1, "Br": -1, "I": -1}
 #: No candidates: noble gases, no cations here, and elements without stable isotopes that nobody would make.
+#: Split from text, for a list literal would take a line an element.
 _EXCLUDED = frozenset(
     "H He Ne Ar Kr Xe Rn B C N O F S Se P Cl Br I At Po Fr Ra Ac Pa Np Pu Am Cm Bk Cf Es Fm Tc Pm".split()  # noqa: SIM905
 )

@@ -64,6 +64,7 @@ def _pymatgen_structure(parser: CifParser) -> Structure | str:
     try:
         structures = parser.parse_structures(primitive=False, on_error="ignore")
     except ValueError as error:
+        # pymatgen documents this attribute; mypy does not find where it is set.
         remarks = parser.warnings  # type: ignore[attr-defined]
         raise ValueError(remarks[-1] if remarks else error) from None
     if len(structures) > 1:

@@ -130,9 +130,9 @@ def plain_edges(batch: Batch, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     They take batches of graphs packed with merge_sites=False, in which every site stands for itself.
     """
     times = batch.multiplicity.squeeze(1).long()
-    return tuple(
-        torch.repeat_interleave(rows, times, dim=0) for rows in (batch.centre, batch.neighbour, u[batch.distance_index])
-    )  # type: ignore[return-value]
+    once = batch.centre, batch.neighbour, u[batch.distance_index]
+    centre, neighbour, expanded = (torch.repeat_interleave(rows, times, dim=0) for rows in once)
+    return centre, neighbour, expanded
 
 
 def plain_none(module: NoConvolution, v: Tensor, u: Tensor, batch: Batch) -> Tensor:

@@ -56,9 +56,9 @@ def find(name: str | Path, roots: Sequence[Path] | None = None) -> Path:
 def available(roots: Sequence[Path] | None = None) -> dict[str, Path]:
     """Full name -> weights: set/task/variant of the pretrained ones, results/task/split/variant of the run here."""
     if roots is None:
-        roots = dict.fromkeys([Path.cwd(), Path(__file__).parent.parent])  # type: ignore[assignment]
+        roots = list(dict.fromkeys([Path.cwd(), Path(__file__).parent.parent]))
     found: dict[str, Path] = {}
-    for root in roots or ():
+    for root in roots:
         for pattern, folder in (("*/*/*", root / "pretrained"), ("*/*/*", root / "results")):
             for path in sorted(folder.glob(f"{pattern}/{WEIGHTS}")):
                 name = path.parent.relative_to(folder).as_posix()

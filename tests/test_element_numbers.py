@@ -29,7 +29,8 @@ def against_pymatgen(heading: str, of) -> tuple[np.ndarray, np.ndarray]:
         if theirs is not None and np.isfinite(theirs) and np.isfinite(ours[number]):
             pairs.append((ours[number], float(theirs)))
     assert len(pairs) > 70
-    return tuple(np.array(pairs).T)  # type: ignore[return-value]
+    own, others = np.array(pairs).T
+    return own, others
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Neighbours against pymatgen's own search, and the graph's invariances."""
 
+from random import Random
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -121,12 +123,12 @@ def fingerprint(structure: Structure) -> list[tuple[int, tuple[tuple[int, float]
     shift=st.lists(st.floats(-2, 2), min_size=3, max_size=3),
     order=st.randoms(use_true_random=False),
 )
-def test_graph_does_not_depend_on_origin_and_order(which: int, shift: list[float], order: object) -> None:
+def test_graph_does_not_depend_on_origin_and_order(which: int, shift: list[float], order: Random) -> None:
     structure = TEXTBOOK[which].copy()
     expected = fingerprint(structure)
     structure.translate_sites(range(len(structure)), shift, to_unit_cell=False)
     sites = list(structure)
-    order.shuffle(sites)  # type: ignore[attr-defined]
+    order.shuffle(sites)
     assert [entry[0] for entry in fingerprint(Structure.from_sites(sites))] == [entry[0] for entry in expected]
     for found, wanted in zip(fingerprint(Structure.from_sites(sites)), expected, strict=True):
         np.testing.assert_allclose([d for _, d in found[1]], [d for _, d in wanted[1]], atol=2e-3)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -87,12 +88,12 @@ def test_structures_stream(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module, "CHUNK", 5)
     taken: list[int] = []
 
-    def endless() -> object:
+    def endless() -> Iterator[Structure]:
         while True:
             taken.append(1)
             yield cubic_perovskite()
 
-    rows = next(Predictor.load(folder).predict_chunks(entries_of(endless())))  # type: ignore[arg-type]
+    rows = next(Predictor.load(folder).predict_chunks(entries_of(endless())))
     assert len(rows) == 5 == len(taken)
 
 

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -152,8 +153,8 @@ def symmetry(lattice: np.ndarray, frac_coords: np.ndarray, numbers: list[int]) -
     return int(found.number), "_".join([anonymous, str(found.number), *(f"{orbits[k]}x{k}" for k in sorted(orbits))])
 
 
-def structure_of(row: Mapping[str, object]) -> Structure:
+def structure_of(row: Mapping[str, Any]) -> Structure:
     """The pymatgen structure of one row of the structures table."""
     lattice = np.asarray(row["lattice"], dtype=float).reshape(3, 3)
-    numbers = [SYMBOLS[number] for number in row["atomic_numbers"]]  # type: ignore[attr-defined]
+    numbers = [SYMBOLS[number] for number in row["atomic_numbers"]]
     return Structure(lattice, numbers, np.asarray(row["frac_coords"], dtype=float).reshape(-1, 3))
