@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from cgcnn.arrays import Crystal
 from cgcnn.cif import plain_crystals
+from cgcnn.crystals import crystal_in, structure_of
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.tables import CHUNK, GRAPHS, graphs_batch, write_batches
 
@@ -73,9 +74,7 @@ def crystals_with(n_sites: int, count: int) -> list[Crystal]:
 
 
 def _embedded_cifs(table: pa.Table) -> list[str]:
-    from cgcnn.sources import structure_of
-
-    return [structure_of(row).to(fmt="cif") for row in table.to_pylist()]
+    return [structure_of(crystal_in(row)).to(fmt="cif") for row in table.to_pylist()]
 
 
 def split(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

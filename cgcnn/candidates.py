@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from pymatgen.core import Element, Lattice, Structure
+import numpy as np
+from pymatgen.core import Element
 
+from cgcnn.arrays import Crystal
 from cgcnn.elements import MAX_ATOMIC_NUMBER, SYMBOLS
 from cgcnn.errors import InputError
 
@@ -69,10 +71,11 @@ class Perovskite:
             return math.inf
         return self.x.radius / self.b.radius - self.a.charge * (self.a.charge - ratio / math.log(ratio))
 
-    def structure(self) -> Structure:
+    def crystal(self) -> Crystal:
         """The cubic cell: A at the corner, B in the middle, X in the middle of the faces."""
-        sites: list[list[float]] = [[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]
-        return Structure(Lattice.cubic(self.cell), [self.a.symbol, self.b.symbol, *3 * [self.x.symbol]], sites)
+        coords = np.array([[0, 0, 0], [0.5, 0.5, 0.5], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+        numbers = [SYMBOLS.index(ion.symbol) for ion in (self.a, self.b, self.x, self.x, self.x)]
+        return Crystal(self.cell * np.eye(3), coords, np.array(numbers, dtype=np.uint8))
 
     @property
     def cell(self) -> float:

@@ -5,6 +5,7 @@ identity. gemmi parses those a hundred times faster, and `plain_crystal` then do
 bit. Anything else, down to an unknown tag, goes to pymatgen.
 """
 
+import gzip
 import re
 import warnings
 from collections import Counter
@@ -15,11 +16,12 @@ from typing import Any, NamedTuple
 
 import gemmi
 import numpy as np
-from monty.io import zopen
-from pymatgen.core import Element, Lattice, Structure
+from pymatgen.core import Element, Structure
 from pymatgen.io.cif import CifParser
 
 from cgcnn.arrays import Crystal, offsets
+from cgcnn.crystals import crystal_of
+from cgcnn.errors import InputError
 
 _CELL = [f"_cell_{name}" for name in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")]
 _OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
@@ -39,28 +41,26 @@ _SAME_PLACE = 2e-4  # fractional; pymatgen merges sites nearer than 1e-4 (site_t
 _THINNEST = 0.1  # Å; pymatgen refuses cells thinner than 0.01
 
 
-def read_cif(given: Path | str) -> Structure | str:
-    """The structure of a CIF file or of CIF text, as pymatgen reads it; or the reason why it cannot be used.
-
-    Lattice, species, sites in their order and coordinates are pymatgen's; the labels of sites are left out where its
-    reading was not needed.
+def read_cif(given: Path | str) -> Crystal:
+    """The crystal of a CIF file or of CIF text: lattice, elements, sites in their order and coordinates of pymatgen.
 
     Raises:
         ValueError: pymatgen finds no structure.
+        InputError: it finds several, one that is not as stated, or one that makes no crystal graph.
     """
-    text = given
-    if isinstance(given, Path):
-        with zopen(given, mode="rt", encoding="utf-8", errors="replace") as file:
-            text = str(file.read())
-    assert isinstance(text, str)
+    text = read_text(given) if isinstance(given, Path) else given
     crystal = plain_crystal(text)
-    if crystal is None:
-        return _pymatgen_structure(CifParser.from_str(text, check_cif=False))
-    species = [Element.from_Z(int(number)) for number in crystal.atomic_numbers]
-    return Structure(Lattice(crystal.lattice), species, crystal.frac_coords)
+    return crystal_of(_pymatgen_structure(CifParser.from_str(text, check_cif=False))) if crystal is None else crystal
 
 
-def _pymatgen_structure(parser: CifParser) -> Structure | str:
+def read_text(path: Path) -> str:
+    """What a file holds, lines as Unix ends them; one called .gz is unpacked."""
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
+        text = file.read().decode("utf-8", "replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _pymatgen_structure(parser: CifParser) -> Structure:
     try:
         structures = parser.parse_structures(primitive=False, on_error="ignore")
     except ValueError as error:
@@ -68,10 +68,11 @@ def _pymatgen_structure(parser: CifParser) -> Structure | str:
         remarks = parser.warnings  # type: ignore[attr-defined]
         raise ValueError(remarks[-1] if remarks else error) from None
     if len(structures) > 1:
-        return f"{len(structures)} structures in one CIF"
+        raise InputError(f"{len(structures)} structures in one CIF")
     # pymatgen drops sites whose symbol it cannot read, and only warns of it.
     if structures[0].is_ordered and (parser.check(structures[0]) or "").startswith(("Missing", "Incorrect")):
-        return f"the sites of the CIF make {structures[0].composition.reduced_formula}, which is not its stated formula"
+        made = structures[0].composition.reduced_formula
+        raise InputError(f"the sites of the CIF make {made}, which is not its stated formula")
     return structures[0]
 
 

@@ -16,9 +16,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from cgcnn.arrays import CrystalGraphs
+from cgcnn.crystals import reduced_formula
 from cgcnn.elements import MAX_ATOMIC_NUMBER, SYMBOLS
 from cgcnn.errors import InputError
-from cgcnn.sources import reduced_formula
 from cgcnn.tables import atomic_path
 
 Floats = NDArray[np.floating[Any]]

@@ -20,12 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from pymatgen.core import Structure
 
+from cgcnn.arrays import Crystal
+from cgcnn.crystals import flaws
+from cgcnn.elements import SYMBOLS
 from cgcnn.errors import InputError
 from cgcnn.graph import crystal_graphs
 from cgcnn.model import CGCNN
-from cgcnn.predictor import Predictor, crystal_of, why_not
+from cgcnn.predictor import Predictor
 from cgcnn.sources import Entry
 from cgcnn.tensors import PackedGraphs
 
@@ -38,7 +40,7 @@ class Explanation:
     """The contributions of one structure's N sites; or why there are none."""
 
     material_id: str
-    structure: Structure | None
+    crystal: Crystal | None
     reason: str = ""
     base: float = float("nan")  # what the model says of the average training crystal
     prediction: float = float("nan")  # base + sum of the contributions
@@ -48,15 +50,15 @@ class Explanation:
     def table(self) -> pd.DataFrame:
         """A row a site: id, site (from 1), element, fractional coordinates, contribution, spread, prediction, base."""
         columns = ["id", "site", "element", "x", "y", "z", "contribution", "spread", "prediction", "base", "reason"]
-        if self.structure is None:
+        if self.crystal is None:
             row = {"id": self.material_id, "site": 0, "element": "", "reason": self.reason}
             return pd.DataFrame([row], columns=columns).astype(dict.fromkeys(columns[3:-1], float))
-        x, y, z = self.structure.frac_coords.T
+        x, y, z = self.crystal.frac_coords.T
         return pd.DataFrame(
             {
                 "id": self.material_id,
-                "site": np.arange(1, len(self.structure) + 1),
-                "element": [site.specie.symbol for site in self.structure],
+                "site": np.arange(1, len(x) + 1),
+                "element": [SYMBOLS[number] for number in self.crystal.atomic_numbers],
                 **{"x": x, "y": y, "z": z, "contribution": self.contributions, "spread": self.spread},
                 **{"prediction": self.prediction, "base": self.base, "reason": ""},
             },
@@ -81,11 +83,10 @@ def explain(predictor: Predictor, entries: Iterable[Entry]) -> Iterator[Explanat
 
 
 def _explanation(predictor: Predictor, readers: list[CGCNN], baselines: torch.Tensor, entry: Entry) -> Explanation:
-    reason = why_not(entry)
-    if reason:
+    crystal, reason = entry.crystal, flaws([entry.crystal])[0]
+    if reason or isinstance(crystal, str):
         return Explanation(entry.material_id, None, reason)
-    assert isinstance(entry.structure, Structure)
-    graphs = crystal_graphs([crystal_of(entry.structure)], predictor.rule)
+    graphs = crystal_graphs([crystal], predictor.rule)
     packed = PackedGraphs(graphs, predictor.device, merge_sites=False)
     batch = packed.batch(torch.zeros(1, dtype=torch.int64, device=packed.device))
     shares, bases = [], []
@@ -97,9 +98,8 @@ def _explanation(predictor: Predictor, readers: list[CGCNN], baselines: torch.Te
     every = np.stack(shares)  # (S, N)
     base, contributions = float(np.mean(bases)), every.mean(axis=0)
     spread = every.std(axis=0, ddof=1) if len(every) > 1 else np.full(len(contributions), np.nan)
-    return Explanation(
-        entry.material_id, entry.structure, "", base, base + float(contributions.sum()), contributions, spread
-    )
+    prediction = base + float(contributions.sum())
+    return Explanation(entry.material_id, crystal, "", base, prediction, contributions, spread)
 
 
 def site_shares(reader: CGCNN, v: torch.Tensor, baseline: torch.Tensor) -> torch.Tensor:

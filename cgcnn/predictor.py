@@ -1,18 +1,18 @@
 """A trained ensemble, asked about structures: `Predictor.load("energy/gated").predict("my/folder")`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pymatgen.core import Structure
 from scipy.stats import laplace
 
 from cgcnn import published
 from cgcnn.arrays import Crystal, CrystalGraphs
 from cgcnn.checkpoint import load_models
+from cgcnn.crystals import flaws, reduced_formula
 from cgcnn.domain import DOMAIN_FILE, Domain, load_domain, softplus
 from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule, crystal_graphs
@@ -20,7 +20,7 @@ from cgcnn.model import CGCNN
 from cgcnn.predict import device_named, predict_and_embed
 from cgcnn.pretrained import PUBLISHED, available, find
 from cgcnn.report.words import label_note
-from cgcnn.sources import Entry, reduced_formula, unusable
+from cgcnn.sources import Entry
 from cgcnn.sources.structures import Materials, entries_of
 from cgcnn.tensors import PackedGraphs
 
@@ -38,7 +38,7 @@ class Chunk:
 
     ids: list[str]
     reasons: list[str]  # empty for the C that can be used
-    structures: list[Structure]  # (C,)
+    crystals: list[Crystal]  # (C,)
     graphs: CrystalGraphs | None  # (C,); None where there is none
 
     @property
@@ -48,13 +48,13 @@ class Chunk:
 
     def formulas(self) -> list[str]:
         """Reduced formulas of the C."""
-        return [reduced_formula(site.specie.Z for site in structure) for structure in self.structures]
+        return [reduced_formula(crystal.atomic_numbers) for crystal in self.crystals]
 
     def spread_out(self, values: Any, empty: Any = np.nan) -> np.ndarray:
         """Values (C,) of the usable ones in the rows of all, (n,), `empty` elsewhere."""
         kind = object if isinstance(empty, str) else float
         column = np.full(len(self.ids), empty, dtype=kind)
-        if self.structures:
+        if self.crystals:
             column[self.usable] = values
         return column
 
@@ -212,27 +212,27 @@ class Predictor:
 
     def chunks(self, entries: Iterable[Entry]) -> Iterator[Chunk]:
         """Entries, CHUNK or CHUNK_SITES at a time, as graphs."""
-        ids: list[str] = []
-        reasons: list[str] = []
-        structures: list[Structure] = []
+        some: list[Entry] = []
         n_sites = 0
         for entry in entries:
-            ids.append(entry.material_id)
-            reasons.append(why_not(entry))
-            if not reasons[-1]:
-                assert isinstance(entry.structure, Structure)
-                structures.append(entry.structure)
-                n_sites += len(entry.structure)
-            if len(ids) >= CHUNK or n_sites >= CHUNK_SITES:
-                yield self.with_graphs(ids, reasons, structures)
-                ids, reasons, structures, n_sites = [], [], [], 0
-        if ids:
-            yield self.with_graphs(ids, reasons, structures)
+            some.append(entry)
+            if isinstance(entry.crystal, Crystal):
+                n_sites += len(entry.crystal.atomic_numbers)
+            if len(some) >= CHUNK or n_sites >= CHUNK_SITES:
+                yield self._chunk(some)
+                some, n_sites = [], 0
+        if some:
+            yield self._chunk(some)
 
-    def with_graphs(self, ids: list[str], reasons: list[str], structures: list[Structure]) -> Chunk:
+    def _chunk(self, entries: Sequence[Entry]) -> Chunk:
+        given = [entry.crystal for entry in entries]
+        reasons = flaws(given)
+        usable = [each for each, reason in zip(given, reasons, strict=True) if isinstance(each, Crystal) and not reason]
+        return self.with_graphs([entry.material_id for entry in entries], reasons, usable)
+
+    def with_graphs(self, ids: list[str], reasons: list[str], crystals: list[Crystal]) -> Chunk:
         """A chunk with graphs such as this model was trained with."""
-        graphs = crystal_graphs([crystal_of(structure) for structure in structures], self.rule) if structures else None
-        return Chunk(ids, reasons, structures, graphs)
+        return Chunk(ids, reasons, crystals, crystal_graphs(crystals, self.rule) if crystals else None)
 
     def ask(self, chunk: Chunk) -> Answers | None:
         """Predictions and pooled features of all seeds; None where no structure of the chunk can be used."""
@@ -263,14 +263,3 @@ class Predictor:
 def outside_domain(table: pd.DataFrame) -> pd.Series:
     """Which rows of `predict` are of materials unlike all of the training materials."""
     return (table["distance"] > MOST_DISTANCE) | (table["unseen_elements"] != "")
-
-
-def why_not(entry: Entry) -> str:
-    """Why there is no prediction of an entry; empty if there can be one."""
-    return unusable(entry) or ""
-
-
-def crystal_of(structure: Structure) -> Crystal:
-    """What its graph is built from."""
-    numbers = np.array([site.specie.Z for site in structure], dtype=np.uint8)
-    return Crystal(structure.lattice.matrix, structure.frac_coords, numbers)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from pymatgen.core import Structure
 
+from cgcnn.arrays import Crystal
 from cgcnn.candidates import Perovskite, perovskites
+from cgcnn.crystals import reduced_formula
 from cgcnn.errors import InputError
 from cgcnn.predictor import CONFIDENCE, Predictor, outside_domain
 from cgcnn.sources import Entry
@@ -50,10 +51,10 @@ class Want:
 
 @dataclass
 class Screened:
-    """The ranking, and the structures of its top."""
+    """The ranking, and the crystals of its top."""
 
     table: pd.DataFrame  # best first; see `screen`
-    structures: dict[int, Structure] = field(default_factory=dict)  # row of the table -> structure, of the top
+    crystals: dict[int, Crystal] = field(default_factory=dict)  # row of the table -> crystal, of the top
 
 
 def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = frozenset(), top: int = 24) -> Screened:
@@ -63,7 +64,7 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
         entries: candidates in any order.
         wants: at least one; their properties differ.
         known: reduced formulas that are no news, besides those of the models' own data.
-        top: how many structures to keep.
+        top: how many crystals to keep.
 
     Returns:
         A row a candidate: id, formula, probability; for each property its prediction, spread, lower, upper, probability
@@ -78,7 +79,7 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
     if len(set(names)) < len(names):
         raise InputError(f"Two windows of one property: {', '.join(names)}. Give one for each.")
     tables: list[pd.DataFrame] = []
-    kept: list[tuple[float, float, int, Structure]] = []
+    kept: list[tuple[float, float, int, Crystal]] = []
     row = 0
     for chunk in wants[0].predictor.chunks(entries):
         table = pd.DataFrame({"id": chunk.ids, "reason": chunk.reasons})
@@ -86,7 +87,7 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
         outside = np.zeros(len(table), dtype=bool)
         for want in wants:
             predictor = want.predictor
-            mine = predictor.with_graphs(chunk.ids, chunk.reasons, chunk.structures)
+            mine = predictor.with_graphs(chunk.ids, chunk.reasons, chunk.crystals)
             answers = predictor.ask(mine)
             said = predictor.table(mine, answers, CONFIDENCE)
             table["formula"] = said["formula"]
@@ -112,8 +113,8 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
         table["outside"] = outside
         order = zip(table.loc[chunk.usable, "probability"], table.loc[chunk.usable, "miss"], strict=True)
         places = (row + np.flatnonzero(chunk.usable)).tolist()
-        for (probability, miss), place, structure in zip(order, places, chunk.structures, strict=True):
-            kept.append((-probability, miss, place, structure))
+        for (probability, miss), place, crystal in zip(order, places, chunk.crystals, strict=True):
+            kept.append((-probability, miss, place, crystal))
         kept = sorted(kept, key=lambda each: each[:3])[:top]
         row += len(table)
         tables.append(table)
@@ -124,7 +125,7 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
     )
 
 
-def _ranked(table: pd.DataFrame, top: dict[int, Structure], known: Set[str], names: Sequence[str]) -> Screened:
+def _ranked(table: pd.DataFrame, top: dict[int, Crystal], known: Set[str], names: Sequence[str]) -> Screened:
     """Best first: by probability, then by how near the windows the predictions are, then by id."""
     table["known"] = table["formula"].isin(known)
     order = table.sort_values(["probability", "miss", "id"], ascending=[False, True, True], na_position="last").index
@@ -132,9 +133,7 @@ def _ranked(table: pd.DataFrame, top: dict[int, Structure], known: Set[str], nam
     columns = ["id", "formula", "probability", *(name + measure for name in names for measure in measures)]
     place = {int(old): new for new, old in enumerate(order)}
     ranked = table.loc[order, [*columns, "nearest", "known", "outside", "unseen_elements", "reason"]]
-    return Screened(
-        ranked.reset_index(drop=True), dict(sorted((place[old], structure) for old, structure in top.items()))
-    )
+    return Screened(ranked.reset_index(drop=True), dict(sorted((place[old], crystal) for old, crystal in top.items())))
 
 
 def _known(wants: Sequence[Want], known: Set[str]) -> Set[str]:
@@ -144,7 +143,7 @@ def _known(wants: Sequence[Want], known: Set[str]) -> Set[str]:
 
 def entries_of_candidates(candidates: Iterable[Perovskite]) -> Iterable[Entry]:
     """Candidates as cubic cells guessed from their radii."""
-    return (Entry(each.formula, "substitution", each.structure()) for each in candidates)
+    return (Entry(each.formula, "substitution", each.crystal()) for each in candidates)
 
 
 def with_factors(table: pd.DataFrame, candidates: Sequence[Perovskite]) -> pd.DataFrame:
@@ -187,14 +186,12 @@ def run(
     Args:
         known: files of materials whose formulas are no news.
     """
-    formulas = {reduced(entry.structure) for entry in (entries_of(known) if known else ())}
+    entries = entries_of(known) if known else ()
+    formulas = {
+        reduced_formula(entry.crystal.atomic_numbers) for entry in entries if isinstance(entry.crystal, Crystal)
+    }
     if files:
         return screen(entries_of(files), wants, formulas, top)
     candidates = list(perovskites(anions))
     screened = screen(entries_of_candidates(candidates), wants, formulas, top)
-    return Screened(with_factors(screened.table, candidates), screened.structures)
-
-
-def reduced(structure: Structure | str) -> str:
-    """Reduced formula, empty where there is no structure."""
-    return "" if isinstance(structure, str) else str(structure.composition.reduced_formula)
+    return Screened(with_factors(screened.table, candidates), screened.crystals)

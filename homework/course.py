@@ -13,9 +13,10 @@ import torch
 from pymatgen.core import Structure
 
 from cgcnn.arrays import Crystal, CrystalGraphs
+from cgcnn.crystals import crystal_of, reduced_formula, structure_of
 from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule, crystal_graphs
-from cgcnn.sources import embedded, reduced_formula
+from cgcnn.sources import embedded
 from cgcnn.splits import assign
 from cgcnn.training import Example
 
@@ -63,16 +64,16 @@ def materials() -> Materials:
     """
     path = next((path for path in _DATA if path.exists()), _DATA[-1])
     entries = sorted(embedded.read(path, [TARGET]), key=lambda entry: entry.material_id)
-    structures = [entry.structure for entry in entries if isinstance(entry.structure, Structure)]
+    crystals = [entry.crystal for entry in entries if isinstance(entry.crystal, Crystal)]
     table = pd.DataFrame(
         {
             "id": [entry.material_id for entry in entries],
-            "formula": [reduced_formula(site.specie.Z for site in structure) for structure in structures],
+            "formula": [reduced_formula(crystal.atomic_numbers) for crystal in crystals],
             "family": [entry.family for entry in entries],
             "energy": [entry.targets[TARGET] for entry in entries],
         }
     )
-    return Materials(table, structures)
+    return Materials(table, [structure_of(crystal) for crystal in crystals])
 
 
 @cache
@@ -84,11 +85,6 @@ def perovskites() -> Materials:
     elements = [set(structure.atomic_numbers) for structure in chosen.structures]
     subset = assign("formula", list(table["id"]), list(table["formula"]), [""] * len(table), elements, seed=SPLIT_SEED)
     return Materials(table.assign(subset=subset), chosen.structures)
-
-
-def crystal_of(structure: Structure) -> Crystal:
-    """A structure as the arrays that graphs are made from."""
-    return Crystal(structure.lattice.matrix, structure.frac_coords, np.array(structure.atomic_numbers, dtype=np.uint8))
 
 
 def pretrained(name: str = "energy/gated") -> "Predictor":

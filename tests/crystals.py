@@ -4,11 +4,19 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from cgcnn.arrays import Crystal
+from cgcnn.crystals import structure_of
+from cgcnn.sources import Entry
 
 
 def crystal(structure: Structure) -> Crystal:
     numbers = np.array([site.specie.Z for site in structure], dtype=np.uint8)
     return Crystal(structure.lattice.matrix.copy(), structure.frac_coords.copy(), numbers)
+
+
+def structure_in(entry: Entry) -> Structure:
+    """What an entry holds, which must not be a reason."""
+    assert isinstance(entry.crystal, Crystal), entry.crystal
+    return structure_of(entry.crystal)
 
 
 def cubic_perovskite(a: float = 3.905) -> Structure:

@@ -5,6 +5,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Composition, Species
 
 from cgcnn.candidates import ANIONS, Fit, Ion, Perovskite, cations, perovskites, radius
+from cgcnn.crystals import structure_of
 from cgcnn.errors import InputError
 from cgcnn.perovskites import classify
 from tests.crystals import cubic_perovskite
@@ -51,8 +52,8 @@ def test_charges_balance_and_formulas_are_unique(anion: str) -> None:
 def test_the_guessed_cell_is_a_perovskite_near_the_real_one() -> None:
     titanate = OXIDES["SrTiO3"]
     assert titanate.cell == pytest.approx(3.905, abs=0.1)
-    assert StructureMatcher().fit(titanate.structure(), cubic_perovskite())
-    assert classify(titanate.structure()).kind == classify(cubic_perovskite()).kind
+    assert StructureMatcher().fit(structure_of(titanate.crystal()), cubic_perovskite())
+    assert classify(structure_of(titanate.crystal())).kind == classify(cubic_perovskite()).kind
 
 
 def test_small_a_ions_have_no_tau() -> None:

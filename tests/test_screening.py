@@ -59,7 +59,7 @@ def test_what_cannot_be_predicted_comes_last(models: list[Predictor], tmp_path: 
     (tmp_path / "bad.cif").write_text("nothing")
     (tmp_path / "good.cif").write_text(str(rock_salt().to(fmt="cif")))
     found = screen(entries_of(tmp_path), [Want(models[0], -9, 9)])
-    assert found.table["id"].tolist() == ["good", "bad"] and list(found.structures) == [0]
+    assert found.table["id"].tolist() == ["good", "bad"] and list(found.crystals) == [0]
     assert found.table["reason"].ne("").tolist() == [False, True] and math.isnan(found.table["probability"][1])
 
 

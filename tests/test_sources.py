@@ -15,17 +15,20 @@ from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
 from cgcnn import tables
+from cgcnn.arrays import Crystal
+from cgcnn.crystals import crystal_in, structure_of
 from cgcnn.errors import InputError
-from cgcnn.sources import Entry, collect, embedded, local, structure_of, symmetry
+from cgcnn.sources import Entry, collect, embedded, local, symmetry
 from tests import ROOT
-from tests.crystals import TEXTBOOK
+from tests.crystals import TEXTBOOK, crystal, structure_in
 
 UNITS = {"energy": "eV/atom"}
 PEROVSKITE, ROCK_SALT, LOW_SYMMETRY, ARGON = TEXTBOOK
 
 
 def entry(material_id: str, structure: Structure | str, **rest: Any) -> Entry:
-    return Entry(material_id, f"test {material_id}", structure, **rest)
+    given = structure if isinstance(structure, str) else crystal(structure)
+    return Entry(material_id, f"test {material_id}", given, **rest)
 
 
 def test_collect_keeps_what_it_is_given() -> None:
@@ -42,7 +45,7 @@ def test_collect_keeps_what_it_is_given() -> None:
     assert [row["n_sites"] for row in rows] == [5, 8, 4, 1]
     assert [row["energy"] for row in rows] == [0.0, 1.0, 2.0, 3.0]
     for row, structure in zip(rows, TEXTBOOK, strict=True):
-        assert structure_of(row) == structure
+        assert structure_of(crystal_in(row)) == structure
 
 
 def test_first_usable_of_equal_ids_stays() -> None:
@@ -90,7 +93,7 @@ def test_nothing_usable_is_an_input_error_with_the_first_reason() -> None:
 
 
 def label(structure: Structure) -> tuple[int, str]:
-    return symmetry(structure.lattice.matrix, structure.frac_coords, [site.specie.Z for site in structure])
+    return symmetry(crystal(structure))
 
 
 FCC = Lattice([[0.0, 2.7, 2.7], [2.7, 0.0, 2.7], [2.7, 2.7, 0.0]])
@@ -125,7 +128,7 @@ def test_prototypes_are_shared_by_compounds_of_one_kind_and_by_no_others() -> No
 
 def test_lattice_without_symmetry_told_is_labelled_unknown() -> None:
     coincident = np.zeros((2, 3))
-    assert symmetry(np.eye(3) * 4, coincident, [11, 11]) == (0, "A_unknown")
+    assert symmetry(Crystal(np.eye(3) * 4, coincident, np.array([11, 11]))) == (0, "A_unknown")
 
 
 def embedded_like(path: Path) -> Path:
@@ -152,7 +155,7 @@ def test_embedded_set_gives_its_materials(tmp_path: Path) -> None:
     assert [entry.origin for entry in entries] == [f"materials.parquet row {row}" for row in (1, 2, 3)]
     assert [entry.targets["formation_energy_per_atom"] for entry in entries] == [-3.0, -1.0, -2.0]
     assert {entry.family for entry in entries} == {"oxide"}
-    assert [entry.structure for entry in entries] == [LOW_SYMMETRY, ROCK_SALT, PEROVSKITE]
+    assert [structure_in(entry) for entry in entries] == [LOW_SYMMETRY, ROCK_SALT, PEROVSKITE]
     assert embedded.about(path) == {
         "source": "embedded", "source_version": "1", "label_method": "CHGNet", "licence": "MIT"
     }  # fmt: skip

@@ -14,10 +14,11 @@ import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
+from cgcnn.arrays import Crystal
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, local
 from cgcnn.sources.structures import entries_of
-from tests.crystals import cubic_perovskite, low_symmetry, rock_salt
+from tests.crystals import cubic_perovskite, low_symmetry, rock_salt, structure_in
 
 THREE = [cubic_perovskite(), rock_salt(), low_symmetry()]
 
@@ -102,8 +103,7 @@ SOURCES: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
 def same(found: list[Entry], expected: list[Structure]) -> None:
     assert len(found) == len(expected)
     for entry, structure in zip(found, expected, strict=True):
-        assert isinstance(entry.structure, Structure), entry.structure
-        assert StructureMatcher(scale=False).fit(entry.structure, structure)
+        assert StructureMatcher(scale=False).fit(structure_in(entry), structure)
 
 
 @pytest.mark.parametrize("kind", SOURCES)
@@ -176,9 +176,9 @@ def test_a_bad_file_costs_one_row(tmp_path: Path) -> None:
     file_of(tmp_path, '{"a": 1}', "i.json")
     file_of(tmp_path, json.dumps({"id": ["a"], "cif": [cif(THREE[0])]}), "j.json")
     found = list(entries_of(tmp_path))
-    good = [entry for entry in found if isinstance(entry.structure, Structure)]
+    good = [entry for entry in found if isinstance(entry.crystal, Crystal)]
     assert [entry.material_id for entry in good] == ["a", "g"]
-    reasons = {entry.material_id: str(entry.structure) for entry in found if isinstance(entry.structure, str)}
+    reasons = {entry.material_id: str(entry.crystal) for entry in found if isinstance(entry.crystal, str)}
     assert list(reasons) == ["b", "c", "d-1", "e", "e-2", "f", "h", "i", "j"]
     assert (
         "unparsable" in reasons["b"] and "what, ever" in reasons["d-1"] and reasons["c"] == "c.cif: the file is empty"
@@ -210,8 +210,8 @@ def test_a_bad_row_costs_one_row(name: str, tmp_path: Path) -> None:
     row = {"structure": json.dumps(rock_salt().as_dict())}
     good = row["structure"] if file == "a.csv" else json.dumps(row)
     found = list(entries_of(file_of(tmp_path, content(good), file)))
-    assert [isinstance(entry.structure, Structure) for entry in found] == [True, False, True]
-    assert re.search("line 2|row 2|entry 2", str(found[1].structure))
+    assert [isinstance(entry.crystal, Crystal) for entry in found] == [True, False, True]
+    assert re.search("line 2|row 2|entry 2", str(found[1].crystal))
     with pytest.raises(InputError, match=file):  # data to train on must be whole
         list(local.read([tmp_path / file], {}, []))
 
@@ -221,8 +221,8 @@ def test_a_name_without_a_structure_costs_one_row(tmp_path: Path) -> None:
     named = {"good": salt, "empty": None, "number": 3, "torn": {"lattice": salt["lattice"]}}
     found = list(entries_of(file_of(tmp_path, json.dumps(named), "named.json")))
     assert [entry.material_id for entry in found] == list(named)
-    assert [isinstance(entry.structure, Structure) for entry in found] == [True, False, False, False]
-    assert found[1].structure == "no structure"
+    assert [isinstance(entry.crystal, Crystal) for entry in found] == [True, False, False, False]
+    assert found[1].crystal == "no structure"
 
 
 def test_every_block_of_a_compressed_cif_and_of_compressed_standard_input(

@@ -7,10 +7,10 @@ import numpy as np
 from pymatgen.core import Lattice, Structure
 
 from cgcnn.arrays import Crystal
+from cgcnn.crystals import crystal_of
 from cgcnn.graph import NeighbourRule
 from cgcnn.limits.asking import RULES, Floats, ask
 from cgcnn.model import CGCNN
-from cgcnn.predictor import crystal_of
 
 STRAINS = np.linspace(-0.06, 0.06, 25)  # of each lattice vector
 STEPS = np.linspace(0.0, 0.5, 101)  # Å

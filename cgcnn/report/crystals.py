@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from pymatgen.core import Structure
 
-from cgcnn.elements import properties
+from cgcnn.arrays import Crystal
+from cgcnn.elements import SYMBOLS, properties
 from cgcnn.report.words import MINUS
 
 _TEMPLATES = files("cgcnn.report") / "templates"
@@ -36,24 +36,24 @@ def render(template: str, **content: Any) -> str:
     return environment.get_template(template).render(style=style, script=script, **content)
 
 
-def drawing(structure: Structure, colours: Sequence[str]) -> str:
+def drawing(crystal: Crystal, colours: Sequence[str]) -> str:
     """JSON of a crystal for `crystal.js`: its cell (Å), and every site in it with radius (Å), colour and label."""
     radii = properties()["covalent radius"]
     sites = []
-    for site, colour in zip(structure, colours, strict=True):
-        radius = radii[site.specie.Z] if np.isfinite(radii[site.specie.Z]) else _UNKNOWN_RADIUS
-        frac = site.frac_coords - np.floor(site.frac_coords + _ON_FACE / 2)
+    for coords, number, colour in zip(crystal.frac_coords, crystal.atomic_numbers.tolist(), colours, strict=True):
+        radius = radii[number] if np.isfinite(radii[number]) else _UNKNOWN_RADIUS
+        frac = coords - np.floor(coords + _ON_FACE / 2)
         for image in product(*([0.0, 1.0] if x < _ON_FACE else [0.0] for x in frac)):
-            xyz = structure.lattice.get_cartesian_coords(frac + np.array(image))
+            xyz = (frac + np.array(image)) @ crystal.lattice
             sites.append(
                 {
                     "xyz": [round(float(x), 3) for x in xyz],
                     "radius": round(_SPHERE * float(radius) / 100, 3),
                     "colour": colour,
-                    "label": site.specie.symbol,
+                    "label": SYMBOLS[number],
                 }
             )
-    return json.dumps({"cell": np.round(structure.lattice.matrix, 4).tolist(), "sites": sites})
+    return json.dumps({"cell": np.round(crystal.lattice, 4).tolist(), "sites": sites})
 
 
 def diverging(values: np.ndarray) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cgcnn.crystals import reduced_formula
 from cgcnn.report import crystals
 from cgcnn.report.words import labels_of
 
@@ -26,14 +27,14 @@ def render(predictor: "Predictor", unit: str, explanations: "Sequence[Explanatio
 
 
 def _material(explanation: "Explanation") -> dict[str, Any]:
-    structure, contributions = explanation.structure, explanation.contributions
-    assert structure is not None and contributions is not None
+    crystal, contributions = explanation.crystal, explanation.contributions
+    assert crystal is not None and contributions is not None
     colours = crystals.diverging(contributions)
     rows = explanation.table().to_dict("records")
     return {
         "id": explanation.material_id,
-        "formula": structure.composition.reduced_formula,
+        "formula": reduced_formula(crystal.atomic_numbers),
         "prediction": explanation.prediction,
-        "drawing": crystals.drawing(structure, colours),
+        "drawing": crystals.drawing(crystal, colours),
         "sites": [{**row, "colour": colour} for row, colour in zip(rows, colours, strict=True)],
     }

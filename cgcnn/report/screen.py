@@ -25,7 +25,7 @@ def render(screened: "Screened", wants: "Sequence[Want]", hindsight: Mapping[str
         n_failed=int((table["reason"] != "").sum()),
         n_new=int((~table["known"] & (table["reason"] == "")).sum()),
         expected=float(table["probability"].sum()),
-        cards=[_card(screened, row, wants) for row in screened.structures],
+        cards=[_card(screened, row, wants) for row in screened.crystals],
         trials=[{**trial["summary"], "hidden_hits": trial["hidden_hits"]} for trial in hindsight["trials"]]
         if hindsight
         else [],
@@ -34,13 +34,13 @@ def render(screened: "Screened", wants: "Sequence[Want]", hindsight: Mapping[str
 
 
 def _card(screened: "Screened", row: int, wants: "Sequence[Want]") -> dict[str, Any]:
-    structure = screened.structures[row]
+    crystal = screened.crystals[row]
     facts: dict[str, Any] = {str(key): value for key, value in screened.table.loc[row].items()}
-    colours = [element_colour(site.specie.Z) for site in structure]
+    colours = [element_colour(number) for number in crystal.atomic_numbers.tolist()]
     return {
         **facts,
         "rank": row + 1,
-        "drawing": crystals.drawing(structure, colours),
+        "drawing": crystals.drawing(crystal, colours),
         "has_factors": "tau" in facts and not pd.isna(facts["tau"]),
         "properties": [
             {

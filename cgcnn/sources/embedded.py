@@ -6,8 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from cgcnn import tables
+from cgcnn.crystals import crystal_in
 from cgcnn.errors import InputError
-from cgcnn.sources import Entry, structure_of
+from cgcnn.sources import Entry
 
 _SCHEMA = pa.schema(
     [tables.STRUCTURES.field(name) for name in ("material_id", "family", "lattice", "atomic_numbers", "frac_coords")]
@@ -15,7 +16,7 @@ _SCHEMA = pa.schema(
 
 
 def read(path: Path, targets: Sequence[str]) -> Iterator[Entry]:
-    """Entries of the embedded set. The file is checked here, its rows become structures one by one.
+    """Entries of the embedded set. The file is checked here, its rows become crystals one by one.
 
     Raises:
         InputError: the file is not there or not what it should be, or it lacks a target.
@@ -32,7 +33,7 @@ def read(path: Path, targets: Sequence[str]) -> Iterator[Entry]:
         Entry(
             material_id=row["material_id"],
             origin=f"{path.name} row {number}",
-            structure=structure_of(row),
+            crystal=crystal_in(row),
             family=row["family"],
             targets={name: row[name] for name in targets},
         )

@@ -10,7 +10,6 @@ import gzip
 import json
 import logging
 import math
-import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +21,10 @@ import ase.io
 import pyarrow as pa
 from ase import Atoms
 from ase.io.formats import filetype, ioformats
-from pymatgen.core import Lattice, Structure
 
-from cgcnn.cif import read_cif
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry
+from cgcnn.sources.parsing import is_structure, parse_crystal, text_of
 from cgcnn.tables import opened
 
 #: Column names that are tried where the configuration maps none.
@@ -34,7 +32,6 @@ DEFAULT_COLUMNS = {"material_id": ("material_id", "id"), "structure": ("structur
 MISSING_VALUES = ("", "na", "n/a", "null", "none")  # in lower case; and NaN
 PROPERTIES_FILE = "id_prop.csv"
 LARGEST_NUMBER = 1e30  # networks compute in float32
-LONGEST_REASON = 200  # characters of a parser's message
 SHOWN_NAMES = 5  # of files in a warning
 
 log = logging.getLogger("cgcnn")
@@ -136,27 +133,19 @@ def _entry(row: Row, chosen: Mapping[str, str], targets: Sequence[str]) -> Entry
     def value(name: str) -> Any:
         return row.fields.get(chosen[name]) if name in chosen else None
 
-    material_id = _text(value("material_id")) or row.material_id
+    material_id = text_of(value("material_id")) or row.material_id
     given = value("structure") if row.structure is None else row.structure
     return Entry(
         material_id=material_id,
         origin=row.origin,
-        structure=parse_structure(given) if material_id else "no material_id",
-        family=_text(value("family")) or None,
+        crystal=parse_crystal(given) if material_id else "no material_id",
+        family=text_of(value("family")) or None,
         targets={name: _number(value(name), chosen[name], material_id, row) for name in targets if name in chosen},
     )
 
 
-def _text(value: Any) -> str:
-    """The value as text, empty where it is missing (pandas writes NaN for that)."""
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "backslashreplace")
-    text = "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # JSON can hold what no file can
-
-
 def _number(value: Any, column: str, material_id: str, row: Row) -> float | None:
-    if _text(value).lower() in MISSING_VALUES:
+    if text_of(value).lower() in MISSING_VALUES:
         return None
     try:
         number = float(value)
@@ -175,36 +164,6 @@ def _number(value: Any, column: str, material_id: str, row: Row) -> float | None
     return None if math.isnan(number) else number
 
 
-def parse_structure(given: Any) -> Structure | str:
-    """The structure of a CIF file, CIF text, pymatgen dictionary, its JSON text, or ASE atoms; or why there is none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pymatgen's remarks on every CIF; what matters is checked here
-            if isinstance(given, Atoms):
-                a, b, c = given.pbc.tolist()
-                lattice = Lattice(given.cell.array, pbc=(a, b, c))
-                return Structure(lattice, given.get_chemical_symbols(), given.get_scaled_positions(wrap=False))
-            if isinstance(given, Mapping):
-                return _from_dictionary(given)
-            if isinstance(given, Path):
-                return read_cif(given) if given.exists() else f"no file {given.name}"
-            text = _text(given)
-            if not text:
-                return "no structure"
-            if text.startswith("{"):
-                return _from_dictionary(json.loads(text))
-            return read_cif(text)
-    except Exception as error:  # the text is anybody's, and the parsers raise whatever they stumble over
-        message = " ".join(f"{type(error).__name__}: {error}".split())
-        return f"unparsable structure: {message[:LONGEST_REASON]}"
-
-
-def _from_dictionary(fields: Mapping[str, Any]) -> Structure:
-    # Without the properties, for they may name any class to be imported.
-    sites = [{**site, "properties": {}} for site in fields["sites"]]
-    return Structure.from_dict({**fields, "sites": sites, "properties": {}})
-
-
 def rows_of(path: Path) -> Iterator[Row]:
     """Rows of a file or folder.
 
@@ -218,11 +177,13 @@ def rows_of(path: Path) -> Iterator[Row]:
             yield from _cgcnn_rows(path) if is_cgcnn_folder(path) else _rows_of_each_file(path)
         elif path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
+        elif suffix_of(path) == ".cif":
+            yield Row(path.name, {}, stem_of(path), path)
         elif table_suffix(path):
             for number, fields in enumerate(_table_rows(path), start=1):
                 origin = f"{path.name} row {number}"
                 yield Row(origin, {}, fault=fields) if isinstance(fields, str) else Row(origin, fields)
-        elif Path(path.name.removesuffix(".gz")).suffix.lower() == ".json":
+        elif suffix_of(path) == ".json":
             yield from _json_file_rows(path)
         else:
             yield from _ase_rows(path)
@@ -265,9 +226,19 @@ def _rows_of_each_file(folder: Path) -> Iterator[Row]:
                 raise InputError(f"{folder} has no {PROPERTIES_FILE}, so each of its files is read. {error}") from None
 
 
+def stem_of(path: Path) -> str:
+    """The name without its suffix, and without .gz."""
+    return Path(path.name.removesuffix(".gz")).stem
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix in lower case, of a compressed file the one before .gz."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
+
+
 def table_suffix(path: Path) -> str:
     """.csv, .jsonl or .parquet for a table, else nothing."""
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    suffix = suffix_of(path)
     return suffix if suffix in (".csv", ".jsonl", ".parquet") else ""
 
 
@@ -320,7 +291,7 @@ def _json_file_rows(path: Path) -> Iterator[Row]:
             content = json.load(file)
         except json.JSONDecodeError:
             content = None  # also ASE's database of more than one line
-    stem = Path(path.name.removesuffix(".gz")).stem
+    stem = stem_of(path)
     if is_structure(content):
         yield Row(path.name, {}, stem, content)
     elif isinstance(content, dict) and any(_holds(content.get(column)) for column in DEFAULT_COLUMNS["structure"]):
@@ -346,11 +317,6 @@ def _json_file_rows(path: Path) -> Iterator[Row]:
         )
 
 
-def is_structure(content: Any) -> bool:
-    """Whether it is a pymatgen dictionary."""
-    return isinstance(content, dict) and {"lattice", "sites"} <= content.keys()
-
-
 def _holds(content: Any) -> bool:
     """Whether a structure can be read from it: a pymatgen dictionary, its JSON text, or CIF text."""
     return is_structure(content) or (isinstance(content, str) and ("_atom_site" in content or '"sites"' in content))
@@ -358,7 +324,7 @@ def _holds(content: Any) -> bool:
 
 def _ase_rows(path: Path) -> Iterator[Row]:
     """Structures with their info (in a database: key-value pairs) and their calculator's results as columns."""
-    stem, name = Path(path.name.removesuffix(".gz")).stem, str(path.absolute())
+    stem, name = stem_of(path), str(path.absolute())
     try:
         kind = filetype(name)
         if kind == "cif":  # ASE forgets partial occupancies

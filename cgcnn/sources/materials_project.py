@@ -21,10 +21,11 @@ import pyarrow as pa
 from pymatgen.core import SETTINGS, Composition, Structure
 
 from cgcnn import tables
+from cgcnn.crystals import crystal_in, crystal_of
 from cgcnn.elements import SYMBOLS
 from cgcnn.errors import InputError
-from cgcnn.perovskites import classify, family, is_oxide, sample
-from cgcnn.sources import Entry, structure_of
+from cgcnn.perovskites import classify_arrays, family, is_oxide, sample
+from cgcnn.sources import Entry
 from cgcnn.sources.polite_session import Patience, PoliteSession
 
 DEFAULT_ENDPOINT = "https://api.materialsproject.org/"
@@ -76,7 +77,7 @@ def read(path: Path, targets: Sequence[str]) -> Iterator[Entry]:
         Entry(
             material_id=row["material_id"],
             origin=f"{path.name} row {number}",
-            structure=structure_of(row) if row["family"] else f"candidate refused: {row['reason']}",
+            crystal=crystal_in(row) if row["family"] else f"candidate refused: {row['reason']}",
             family=row["family"],
             targets={name: row[name] for name in targets},
         )
@@ -314,19 +315,20 @@ def _row(
 
 def _told(row: Mapping[str, Any], doc: Mapping[str, Any]) -> dict[str, Any]:
     """The row with structure, family and the reason for it."""
-    structure = Structure.from_dict(doc["structure"])
-    if not structure.is_ordered:
-        return {**row, "reason": "disordered: some sites are shared or partly occupied"}
-    numbers = list(structure.atomic_numbers)
-    told, reason = family(classify(structure), numbers)
+    try:
+        crystal = crystal_of(Structure.from_dict(doc["structure"]))
+    except InputError as error:
+        return {**row, "reason": str(error)}
+    numbers = crystal.atomic_numbers.tolist()
+    told, reason = family(classify_arrays(crystal.lattice, numbers, crystal.frac_coords), numbers)
     return {
         **row,
         "family": told,
         "reason": reason,
         "band_gap": doc["band_gap"],
-        "lattice": structure.lattice.matrix.ravel().tolist(),
+        "lattice": crystal.lattice.ravel().tolist(),
         "atomic_numbers": numbers,
-        "frac_coords": structure.frac_coords.ravel().tolist(),
+        "frac_coords": crystal.frac_coords.ravel().tolist(),
     }
 
 

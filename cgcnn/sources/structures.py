@@ -1,6 +1,6 @@
 """Structures alone, from whatever a user has: files of any kind, folders, standard input, or objects in memory.
 
-Made for prediction: every structure gives one entry, in the order given, duplicates included, one at a time; and what
+Made for prediction: every structure gives one entry, in the order given, duplicates included, few at a time; and what
 cannot be read is an entry that says why, so that one bad file among a million costs one row.
 """
 
@@ -11,22 +11,24 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ase import Atoms
 from pymatgen.core import Structure
 
+from cgcnn.cif import read_text
 from cgcnn.errors import InputError
-from cgcnn.sources import Entry, local, structure_of
+from cgcnn.sources import Entry, local
+from cgcnn.sources.parsing import is_row_of_structures, is_structure, may_be_plain, parse_crystal, parse_crystals
 
 STANDARD_INPUT = "-"
 #: One structure, a path (- is standard input), or several of them.
 Materials = Structure | Atoms | str | Path | Iterable[Structure | Atoms | str | Path]
 
-_COLUMNS_OF_STRUCTURES = {"lattice", "atomic_numbers", "frac_coords"}  # this pipeline's own tables
+_AT_ONCE = 512  # CIFs that are read together
 _VASP_NAMES = ("POSCAR", "CONTCAR")  # say nothing of the material: its folder does
 _GZIP = b"\x1f\x8b"  # begins every gzip file
 _CIF_BLOCK = re.compile(r"^data_", re.MULTILINE | re.IGNORECASE)
@@ -45,84 +47,103 @@ def entries_of(materials: Materials) -> Iterator[Entry]:
         for one in given:
             if isinstance(one, str | Path) and str(one) != STANDARD_INPUT and not Path(one).exists():
                 raise InputError(f"{one}: no such file or folder. Correct the path.")
-    return (entry for number, one in enumerate(given) for entry in _entries_of_one(one, number))
+    return _parsed(found for number, one in enumerate(given) for found in _found_in(one, number))
 
 
-def _entries_of_one(one: Any, number: int) -> Iterator[Entry]:
+class _Found(NamedTuple):
+    """A structure that is still to be parsed, or why there is none."""
+
+    material_id: str
+    origin: str
+    given: Any = None  # as `parse_crystal` takes it
+    fault: str = ""
+
+
+def _parsed(every: Iterable[_Found]) -> Iterator[Entry]:
+    """Entries, in order; CIFs that follow each other are read together."""
+    cifs: list[_Found] = []
+    for found in every:
+        is_cif = may_be_plain(found.given)
+        if is_cif:
+            cifs.append(found)
+        if not is_cif or len(cifs) == _AT_ONCE:
+            yield from _parsed_together(cifs)
+            cifs = []
+        if not is_cif:
+            yield Entry(found.material_id, found.origin, found.fault or parse_crystal(found.given))
+    yield from _parsed_together(cifs)
+
+
+def _parsed_together(cifs: Sequence[_Found]) -> Iterator[Entry]:
+    crystals = parse_crystals([found.given for found in cifs])
+    return (Entry(found.material_id, found.origin, crystal) for found, crystal in zip(cifs, crystals, strict=True))
+
+
+def _found_in(one: Any, number: int) -> Iterator[_Found]:
     if isinstance(one, str | Path):
-        yield from _entries_of_standard_input() if str(one) == STANDARD_INPUT else _entries_of_path(Path(one))
+        yield from _found_on_standard_input() if str(one) == STANDARD_INPUT else _found_at(Path(one))
     else:
-        structure = one if isinstance(one, Structure) else local.parse_structure(one)
-        yield Entry(str(number), f"structure {number}", structure)
+        yield _Found(str(number), f"structure {number}", one)
 
 
-def _entries_of_path(path: Path) -> Iterator[Entry]:
+def _found_at(path: Path) -> Iterator[_Found]:
     if path.is_dir() and not local.is_cgcnn_folder(path):
         for file in sorted(path.rglob("*")):
             if file.is_file() and not file.name.startswith("."):
-                yield from _entries_of_file(file)
+                yield from _found_in_file(file)
     else:
         if path.is_dir():
             local.warn_of_unlisted(path)
-        yield from _entries_of_file(path)
+        yield from _found_in_file(path)
 
 
-def _entries_of_file(path: Path, name: str | None = None) -> Iterator[Entry]:
-    stem = Path(path.name.removesuffix(".gz")).stem
+def _found_in_file(path: Path, name: str | None = None) -> Iterator[_Found]:
+    stem = local.stem_of(path)
     name = name or (f"{path.absolute().parent.name}/{stem}" if stem in _VASP_NAMES else stem)
     empty = True
     try:
         blocks = _cif_blocks(path)
         if len(blocks) > 1:
             for number, block in enumerate(blocks, start=1):
-                yield Entry(f"{name}-{number}", f"{path.name} block {number}", local.parse_structure(block))
+                yield _Found(f"{name}-{number}", f"{path.name} block {number}", block)
             return
         for number, row in enumerate(local.rows_of(path), start=1):
             empty = False
             if row.fault:
-                yield Entry(f"{name}-{number}", row.origin, row.fault)
+                yield _Found(f"{name}-{number}", row.origin, fault=row.fault)
             elif not row.material_id:  # a row of a table
-                yield _entry(row, f"{name}-{number}")
+                yield _found_in_row(row, f"{name}-{number}")
             elif row.material_id.startswith(stem):
-                yield _entry(row, name + row.material_id.removeprefix(stem))
+                yield _found_in_row(row, name + row.material_id.removeprefix(stem))
             else:
-                yield _entry(row, row.material_id)
+                yield _found_in_row(row, row.material_id)
         if empty:
-            yield Entry(name, path.name, f"{path.name}: no structure in it")
+            yield _Found(name, path.name, fault=f"{path.name}: no structure in it")
     except InputError as error:
         why = str(error).removeprefix(f"{path}: ").rsplit(". ", 1)[0].rstrip(".")
-        yield Entry(name, path.name, f"{path.name}: {why}")  # an id has no suffix and may be that of other files, too
+        # An id has no suffix and may be that of other files, too.
+        yield _Found(name, path.name, fault=f"{path.name}: {why}")
 
 
-def _entry(row: local.Row, name: str) -> Entry:
+def _found_in_row(row: local.Row, name: str) -> _Found:
     fields = row.fields
     material_id = next((str(fields[key]) for key in local.DEFAULT_COLUMNS["material_id"] if fields.get(key)), name)
     if row.structure is not None:
-        return Entry(material_id, row.origin, local.parse_structure(row.structure))
-    if local.is_structure(fields):
-        return Entry(material_id, row.origin, local.parse_structure(fields))
-    if fields.keys() >= _COLUMNS_OF_STRUCTURES:
-        return Entry(material_id, row.origin, _from_columns(fields))
+        return _Found(material_id, row.origin, row.structure)
+    if is_structure(fields) or is_row_of_structures(fields):
+        return _Found(material_id, row.origin, fields)
     column = next((key for key in local.DEFAULT_COLUMNS["structure"] if key in fields), None)
     if column is None:
-        return Entry(material_id, row.origin, f"no column structure or cif; there are: {', '.join(fields)}")
-    return Entry(material_id, row.origin, local.parse_structure(fields[column]))
-
-
-def _from_columns(fields: Mapping[str, Any]) -> Structure | str:
-    try:
-        return structure_of(fields)
-    except (TypeError, ValueError, IndexError) as error:
-        return f"unparsable structure: {error}"
+        return _Found(material_id, row.origin, fault=f"no column structure or cif; there are: {', '.join(fields)}")
+    return _Found(material_id, row.origin, fields[column])
 
 
 def _cif_blocks(path: Path) -> list[str]:
     """The blocks with atoms of a CIF file that has several; nothing for any other file."""
-    if Path(path.name.removesuffix(".gz")).suffix.lower() != ".cif":
+    if local.suffix_of(path) != ".cif":
         return []
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            text = file.read().decode("utf-8", "replace")
+        text = read_text(path)
     except (OSError, EOFError, zlib.error):
         return []  # the reader of a single block says why
     starts = [match.start() for match in _CIF_BLOCK.finditer(text)]
@@ -130,7 +151,7 @@ def _cif_blocks(path: Path) -> list[str]:
     return [block for block in blocks if "_atom_site_fract" in block]
 
 
-def _entries_of_standard_input() -> Iterator[Entry]:
+def _found_on_standard_input() -> Iterator[_Found]:
     """Standard input, copied to a file, for most formats are read more than once."""
     with tempfile.TemporaryDirectory() as folder:
         spooled = Path(folder) / "stdin"
@@ -141,7 +162,7 @@ def _entries_of_standard_input() -> Iterator[Entry]:
         with gzip.open(spooled) if zipped else spooled.open("rb") as file:
             named = spooled.with_name(_name_for(file.read(1 << 16)) + ".gz" * zipped)
         spooled.rename(named)
-        yield from _entries_of_file(named, "stdin")
+        yield from _found_in_file(named, "stdin")
 
 
 def _name_for(beginning: bytes) -> str:

@@ -22,7 +22,7 @@ from pymatgen.core import Structure
 from starlette.responses import JSONResponse
 
 from cgcnn.cif import read_cif
-from cgcnn.sources import structure_of
+from cgcnn.crystals import crystal_in, structure_of
 from tests import ROOT
 
 KEY = "k" * 32
@@ -69,9 +69,9 @@ def materials(every: int) -> list[tuple[str, Structure, dict[str, float | None]]
         rows = []
         for name in ("perovskites", "oxides"):
             rows += pq.read_table(Path(folder) / "materials_project" / f"{name}.parquet").to_pylist()[::every]
-        return [(r["material_id"], read_cif(r["cif"]), {n: r[n] for n in names}) for r in rows]
+        return [(r["material_id"], structure_of(read_cif(r["cif"])), {n: r[n] for n in names}) for r in rows]
     rows = pq.read_table(ROOT / "data/embedded/materials.parquet").to_pylist()[::every]
-    return [(f"mp-{k}", structure_of(r), {n: r.get(n) for n in names}) for k, r in enumerate(rows, start=1)]
+    return [(f"mp-{k}", structure_of(crystal_in(r)), {n: r.get(n) for n in names}) for k, r in enumerate(rows, start=1)]
 
 
 def documents(every: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
