@@ -15,6 +15,7 @@ from cgcnn.arrays import Crystal
 from cgcnn.cif import plain_crystals
 from cgcnn.crystals import crystal_in, structure_of
 from cgcnn.graph import NeighbourRule, crystal_graphs
+from cgcnn.sources.parsing import parse_crystals
 from cgcnn.tables import CHUNK, GRAPHS, graphs_batch, write_batches
 
 EMBEDDED = Path("data/embedded/materials.parquet")
@@ -104,7 +105,5 @@ def write_graphs(folder: Path, ids: Sequence[str], path: Path, rule: NeighbourRu
 def _batches(folder: Path, ids: Sequence[str], rule: NeighbourRule) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(ids), CHUNK):
         names = ids[start : start + CHUNK]
-        crystals = plain_crystals([(folder / f"{name}.cif").read_bytes().decode() for name in names])
-        plain = [crystal for crystal in crystals if crystal is not None]
-        assert len(plain) == len(names), "a CIF that needs pymatgen is not what this measures"
-        yield graphs_batch(pa.array(names), crystal_graphs(plain, rule))
+        crystals = parse_crystals([folder / f"{name}.cif" for name in names])
+        yield graphs_batch(pa.array(names), crystal_graphs([c for c in crystals if isinstance(c, Crystal)], rule))

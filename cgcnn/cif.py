@@ -1,39 +1,27 @@
 """CIF to structures: pymatgen's reading, fast for the CIFs that need none of its care.
 
 Databases write nearly all their CIFs one way: one block, every site listed and fully occupied, no symmetry but the
-identity. gemmi parses those a hundred times faster, and `plain_crystal` then does what pymatgen does with them, bit for
-bit. Anything else, down to an unknown tag, goes to pymatgen.
+identity. Those are matched as a whole (cif_layout.py), and `plain_crystals` then does what pymatgen does with them, bit
+for bit. Anything else, down to an unknown tag, goes to pymatgen.
 """
 
 import gzip
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import gemmi
 import numpy as np
 from pymatgen.core import Element, Structure
 from pymatgen.io.cif import CifParser
 
 from cgcnn.arrays import Crystal, offsets
+from cgcnn.cif_layout import CELL, COORDINATES, OCCUPANCY, SITES, SYMBOL, Layout, layout_of
 from cgcnn.crystals import crystal_of
 from cgcnn.errors import InputError
-
-_CELL = [f"_cell_{name}" for name in ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")]
-_OPERATIONS = ("_symmetry_equiv_pos_as_xyz", "_space_group_symop_operation_xyz")
-_FORMULAS = ("_chemical_formula_sum", "_chemical_formula_structural")
-_COORDINATES = [f"_atom_site_fract_{axis}" for axis in "xyz"]
-_SYMBOL, _LABEL, _OCCUPANCY = "_atom_site_type_symbol", "_atom_site_label", "_atom_site_occupancy"
-_WITHOUT_EFFECT = (
-    *("_symmetry_space_group_name_H-M", "_symmetry_Int_Tables_number", "_symmetry_equiv_pos_site_id"),
-    *("_space_group_name_H-M_alt", "_space_group_IT_number", "_space_group_symop_id"),
-    *("_cell_volume", "_cell_formula_units_Z", "_atom_site_symmetry_multiplicity"),
-)
-_KNOWN = {*_CELL, *_OPERATIONS, *_FORMULAS, *_COORDINATES, _SYMBOL, _LABEL, _OCCUPANCY, *_WITHOUT_EFFECT}
 
 _MOST_SITES = 500  # more would need much memory in the test for sites in one place
 _IDEAL, _IDEAL_TOLERANCE = (1 / 3, 2 / 3), 1e-4  # pymatgen rounds coordinates to these (frac_tolerance)
@@ -53,10 +41,10 @@ def read_cif(given: Path | str) -> Crystal:
     return crystal_of(_pymatgen_structure(CifParser.from_str(text, check_cif=False))) if crystal is None else crystal
 
 
-def read_text(path: Path) -> str:
-    """What a file holds, lines as Unix ends them; one called .gz is unpacked."""
+def read_text(path: Path, most: int = -1) -> str:
+    """What a file holds, at most so many bytes, lines as Unix ends them; one called .gz is unpacked."""
     with gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
-        text = file.read().decode("utf-8", "replace")
+        text = file.read(most).decode("utf-8", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -83,7 +71,7 @@ def plain_crystal(text: str) -> Crystal | None:
 
 def plain_crystals(texts: Sequence[str]) -> list[Crystal | None]:
     """The same for many texts at once, which is faster: the arithmetic is done for all of them together."""
-    contents = [_contents(text) for text in texts]
+    contents = list(_contents_of(texts))
     plain = [content for content in contents if content is not None]
     if not plain:
         return [None] * len(texts)
@@ -91,7 +79,7 @@ def plain_crystals(texts: Sequence[str]) -> list[Crystal | None]:
     starts = offsets(n_sites)
     crystal = np.repeat(np.arange(len(plain)), n_sites)  # (N,)
     lattices, wide = _lattices(np.array([content.cell for content in plain]))
-    coords = np.array([xyz for content in plain for xyz in content.coords]).reshape(-1, 3)  # (N, 3)
+    coords = np.array([[x for content in plain for x in content.coords[axis]] for axis in range(3)]).T  # (N, 3)
     for ideal in _IDEAL:
         coords[np.abs(coords / ideal - 1) <= _IDEAL_TOLERANCE] = ideal
     usable = wide & np.logical_and.reduceat(np.isfinite(coords).all(axis=1), starts[:-1])
@@ -112,45 +100,35 @@ class _Contents(NamedTuple):
 
     cell: list[float]  # a, b, c in Å, alpha, beta, gamma in degrees
     elements: list[int]  # of each site, its place in the order in which pymatgen sorts
-    coords: list[tuple[float, float, float]]
+    coords: list[list[float]]  # x, y, z of every site
 
 
-def _contents(text: str) -> _Contents | None:
-    if not text.isascii() or text.rfind("#") > 0 or text.count("data_") != 1 or "\n;" in text:
-        return None  # comments, several blocks and texts over several lines: parsers differ there
-    try:
-        return _contents_of(gemmi.cif.read_string(text).sole_block())
-    except (ValueError, TypeError, KeyError, RuntimeError):  # no CIF, no number, a tag or an element is missing
-        return None
+def _contents_of(texts: Iterable[str]) -> Iterator[_Contents | None]:
+    """None where a text is not plain."""
+    layout: Layout | None = None
+    for text in texts:
+        match = layout.pattern.fullmatch(text) if layout else None
+        if match is None:  # not laid out as the one before
+            layout = layout_of(text)
+            match = layout.pattern.fullmatch(text) if layout else None
+        try:
+            yield _contents(match, layout) if match and layout and text.isascii() else None
+        except (ValueError, KeyError):  # no number, or no element
+            yield None
 
 
-def _contents_of(block: gemmi.cif.Block) -> _Contents | None:
-    values: dict[str, Any] = {}
-    for item in block:
-        loop = item.loop
-        if loop is None:
-            tag, value = item.pair  # a TypeError where it is neither
-            values[tag] = value
-        else:
-            tags, entries = loop.tags, loop.values
-            for k, tag in enumerate(tags):
-                values[tag] = entries[k :: len(tags)]
-    if not values.keys() <= _KNOWN or "powder_pattern" in block.name:
+def _contents(match: re.Match[str], layout: Layout) -> _Contents | None:
+    entries = match[SITES].split()
+    columns = {tag: entries[k :: len(layout.columns)] for k, tag in enumerate(layout.columns)}
+    symbols, coords = columns[SYMBOL], [list(map(float, columns[tag])) for tag in COORDINATES]
+    if not 0 < len(symbols) <= _MOST_SITES or len(entries) != len(symbols) * len(layout.columns):
         return None
-    symbols = values[_SYMBOL]
-    operations = [xyz for tag in _OPERATIONS for xyz in values.get(tag, [])]
-    if [xyz.strip("'\"").replace(" ", "") for xyz in operations] != ["x,y,z"]:
+    if any(float(share) != 1 for share in set(columns.get(OCCUPANCY, ()))):
         return None
-    if isinstance(symbols, str) or len(symbols) != len(values[_LABEL]) or len(symbols) > _MOST_SITES:
-        return None
-    if any(float(share) != 1 for share in set(values.get(_OCCUPANCY, []))):
-        return None
-    stated = next((values[tag] for tag in _FORMULAS if tag in values), None)
-    if stated is not None and not _same_formula(stated.strip("'\""), symbols):
+    if layout.formula and not _same_formula(match[layout.formula].strip("'\""), symbols):
         return None
     places = _sorting()[0]
-    coords = zip(*(map(float, values[tag]) for tag in _COORDINATES), strict=True)
-    return _Contents([float(values[tag]) for tag in _CELL], [places[symbol] for symbol in symbols], list(coords))
+    return _Contents(list(map(float, match.group(*CELL))), [places[symbol] for symbol in symbols], coords)
 
 
 def _lattices(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -203,14 +181,16 @@ def _sorting() -> tuple[dict[str, int], np.ndarray]:
 
 def _same_formula(formula: str, symbols: Sequence[str]) -> bool:
     """Whether a formula has the elements of the sites in their proportions."""
+    counts = {symbol: symbols.count(symbol) for symbol in set(symbols)}
+    if {f"{symbol}{count}" for symbol, count in counts.items()} == set(formula.split()):
+        return True
     stated = _counts(formula)
     total = sum(stated.values())
-    return stated.keys() == set(symbols) and all(
-        count * len(symbols) == symbols.count(symbol) * total for symbol, count in stated.items()
+    return stated.keys() == counts.keys() and all(
+        count * len(symbols) == counts[symbol] * total for symbol, count in stated.items()
     )
 
 
-@lru_cache(4096)
 def _counts(formula: str) -> Mapping[str, int]:
     """Atoms of each element in a formula of integers, such as Sr1 Ti1 O3; nothing for any other."""
     counts: Counter[str] = Counter()

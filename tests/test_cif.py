@@ -16,7 +16,7 @@ from pymatgen.io.cif import CifParser
 from cgcnn.cif import plain_crystal, plain_crystals, read_cif
 from cgcnn.crystals import structure_of
 from cgcnn.errors import InputError
-from tests.crystals import TEXTBOOK, cubic_perovskite, low_symmetry, rock_salt
+from tests.crystals import TEXTBOOK, crystal, cubic_perovskite, low_symmetry, rock_salt
 
 PLAIN = cubic_perovskite().to(fmt="cif")
 
@@ -76,15 +76,57 @@ def test_any_plain_cif_is_read_as_pymatgen_reads_it(
         assert_same(text)
 
 
+PIECES = ["'", '"', "#", " #", ";", "\n;", "_", "loop_", "data_", "stop_", " ", "\t", "\r\n", "\x0b", "\x85", "?", "-"]
+PIECES += [
+    "1",
+    "nan",
+    "e5",
+    "(3)",
+    "1_0",
+    "_cell_volume",
+    "_cell_length_a 4",
+    "'-x, y, z'",
+    "x,y,z",
+    "Na",
+    "0.5",
+    "'N a'",
+]
+
+
+@given(
+    text=st.sampled_from([structure.to(fmt="cif") for structure in TEXTBOOK[:3]]),
+    edits=st.lists(
+        st.tuples(st.integers(0, 10_000), st.integers(0, 12), st.sampled_from(PIECES)), min_size=1, max_size=3
+    ),
+)
+def test_what_edits_leave_of_a_cif_is_read_as_pymatgen_reads_it(text: str, edits: list[tuple[int, int, str]]) -> None:
+    for place, removed, piece in edits:
+        place %= len(text)
+        text = text[:place] + piece + text[place + removed :]
+    if plain_crystal(text) is not None:
+        assert_same(text)
+
+
+def test_layouts_may_alternate() -> None:
+    written = io.BytesIO()
+    ase.io.write(written, AseAtomsAdaptor.get_atoms(low_symmetry()), format="cif")
+    texts = [PLAIN, written.getvalue().decode(), PLAIN.replace("\n", "\r\n")] * 2
+    for text, found in zip(texts, plain_crystals(texts), strict=True):
+        assert found is not None
+        expected = crystal(pymatgens(text))
+        assert found.frac_coords.tobytes() == expected.frac_coords.tobytes()
+        assert found.lattice.tobytes() == expected.lattice.tobytes()
+
+
 def test_many_at_once_equal_one_by_one() -> None:
     texts = [PLAIN, "no CIF", rock_salt().to(fmt="cif"), PLAIN.replace("data_", "data_other\ndata_", 1), PLAIN]
     together = plain_crystals(texts)
-    assert [crystal is None for crystal in together] == [False, True, False, True, False]
-    for text, crystal in zip(texts, together, strict=True):
-        if crystal is not None:
+    assert [found is None for found in together] == [False, True, False, True, False]
+    for text, found in zip(texts, together, strict=True):
+        if found is not None:
             alone = plain_crystal(text)
-            assert alone is not None and crystal.frac_coords.tobytes() == alone.frac_coords.tobytes()
-            assert crystal.lattice.tobytes() == alone.lattice.tobytes()
+            assert alone is not None and found.frac_coords.tobytes() == alone.frac_coords.tobytes()
+            assert found.lattice.tobytes() == alone.lattice.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -109,6 +151,16 @@ def test_many_at_once_equal_one_by_one() -> None:
         "a text of several lines": PLAIN + "_cell_volume\n;\n1\n;\n",
         "more than ASCII": PLAIN.replace("data_", "data_é"),
         "nothing": "",
+        "a column twice": PLAIN.replace("_atom_site_occupancy", "_atom_site_fract_x"),
+        "an operation that is in no table": PLAIN.replace("_cell_volume", "_space_group_symop_operation_xyz"),
+        "a table of no sites": PLAIN.replace("loop_", "loop_\n _space_group_symop_id\n 1\nloop_", 1),
+        "an empty table": PLAIN.replace("loop_", "loop_\nloop_", 1),
+        "a word with a meaning of its own": PLAIN.replace("Int_Tables_number   1", "Int_Tables_number   loop_"),
+        "a row too short": PLAIN.removesuffix("\n").removesuffix("1"),
+        "no sites": PLAIN[: PLAIN.index("  Sr  Sr0")],
+        "a cell in a table": PLAIN.replace("_cell_length_a", "_space_group_IT_number").replace(
+            "_symmetry_equiv_pos_site_id", "_cell_length_a"
+        ),
     }.items(),
     ids=lambda item: item[0],
 )

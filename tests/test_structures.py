@@ -15,10 +15,11 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from cgcnn.arrays import Crystal
+from cgcnn.crystals import flaws
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, local
 from cgcnn.sources.structures import entries_of
-from tests.crystals import cubic_perovskite, low_symmetry, rock_salt, structure_in
+from tests.crystals import crystal, cubic_perovskite, low_symmetry, rock_salt, structure_in
 
 THREE = [cubic_perovskite(), rock_salt(), low_symmetry()]
 
@@ -162,6 +163,59 @@ def test_a_generator_of_structures_is_read_as_it_comes() -> None:
     found = entries_of(endless())  # type: ignore[arg-type]
     same([next(found), next(found)], [THREE[1]] * 2)
     assert len(taken) == 2
+
+
+def test_cifs_that_are_read_together_keep_their_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain ones among those that pymatgen must read, long ones, other kinds and bad ones."""
+    monkeypatch.setattr("cgcnn.sources.structures._AT_ONCE", 2)
+    long = "# " + (1 << 17) * "x" + "\n" + cif(THREE[1])
+    texts = [
+        cif(THREE[0]),
+        cif(THREE[1]),
+        THREE[0].to(fmt="cif", symprec=0.01),
+        "no CIF",
+        cif(THREE[2]),
+        long,
+        cif(THREE[0]),
+    ]
+    every: list[object] = [*texts, THREE[2].as_dict(), *texts]
+    path = file_of(tmp_path, "".join(json.dumps({"cif": each}) + "\n" for each in every), "mixed.jsonl")
+    expected = [THREE[0], THREE[1], THREE[0], None, THREE[2], THREE[1], THREE[0]]
+    for entry, structure in zip(entries_of(path), [*expected, THREE[2], *expected], strict=True):
+        if structure is None:
+            assert str(entry.crystal).startswith("unparsable structure")
+        else:
+            same([entry], [structure])
+    (tmp_path / "folder").mkdir()
+    for number, text in enumerate(texts):
+        file_of(tmp_path / "folder", text, f"{number}.cif")
+    found = list(entries_of(tmp_path / "folder"))
+    assert [entry.material_id for entry in found] == [str(number) for number in range(len(texts))]
+    same([entry for entry in found if entry.material_id != "3"], [each for each in expected if each])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    {
+        "no whole number": ("atomic_numbers", [38, 22, 8, 8, 8.5], "no whole numbers"),
+        "no element": ("atomic_numbers", [38, 22, 8, 8, 0], "unknown element 0"),
+        "beyond the table": ("atomic_numbers", [38, 22, 8, 8, 500], "unknown element 500"),
+        "one too few": ("atomic_numbers", [38, 22, 8, 8], "4 atomic numbers for 5 sites"),
+        "half a site": ("frac_coords", [0.5] * 14, "unparsable structure"),
+        "a flat lattice": ("lattice", [4.0] * 6, "unparsable structure"),
+        "text": ("lattice", ["a"] * 9, "unparsable structure"),
+        "null": ("frac_coords", None, "unparsable structure"),
+    }.values(),
+)
+def test_columns_of_a_structures_table_that_make_no_crystal(
+    column: str, value: object, reason: str, tmp_path: Path
+) -> None:
+    good = crystal(cubic_perovskite())
+    row = {"lattice": good.lattice.ravel().tolist(), "atomic_numbers": good.atomic_numbers.tolist()}
+    row["frac_coords"] = good.frac_coords.ravel().tolist()
+    path = file_of(tmp_path, json.dumps({**row, column: value}) + "\n" + json.dumps(row), "rows.jsonl")
+    bad, fine = (entry.crystal for entry in entries_of(path))
+    assert reason in flaws([bad])[0] and flaws([fine]) == [""]
 
 
 def test_a_bad_file_costs_one_row(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,9 +73,10 @@ def _short_text(given: Path | str) -> str:
     if isinstance(given, str):
         return given
     try:
-        return read_text(given) if given.stat().st_size < _LONGEST_PLAIN_CIF else ""
-    except OSError:
+        text = read_text(given, _LONGEST_PLAIN_CIF)
+    except (OSError, EOFError, zlib.error):
         return ""  # the reader of a single one says why
+    return text if len(text) < _LONGEST_PLAIN_CIF else ""
 
 
 def _from_dictionary(fields: Mapping[str, Any]) -> Crystal:
