@@ -23,6 +23,7 @@ from ase import Atoms
 
 from benchmarks.measure import in_a_process
 from benchmarks.memory import status
+from cgcnn.crystals import crystal_in, structure_of
 
 SET = Path("data/embedded/materials.parquet")
 COLUMNS = ["lattice", "atomic_numbers", "frac_coords"]
@@ -35,8 +36,14 @@ def _rows(size: int) -> Iterator[dict[str, Any]]:
 
 
 def write_input(path: Path, size: int) -> None:
-    """`size` structures as Parquet, JSON Lines or extended XYZ, by suffix."""
+    """`size` structures as Parquet, JSON Lines, extended XYZ, or a folder of CIFs, by suffix."""
     rows = _rows(size)
+    if path.suffix == ".cif":
+        path.mkdir()
+        every = [structure_of(crystal_in(row)).to(fmt="cif") for row in pq.read_table(SET, columns=COLUMNS).to_pylist()]
+        for k in range(size):
+            (path / f"s-{k:07d}.cif").write_text(every[k % len(every)])
+        return
     if path.suffix == ".parquet":
         schema = pa.schema([("material_id", pa.string()), *(pq.read_schema(SET).field(name) for name in COLUMNS)])
         with pq.ParquetWriter(path, schema) as writer:
@@ -66,7 +73,7 @@ def _predict(source: str, model: str, output: str) -> None:
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=[10_000, 100_000])
-    parser.add_argument("--suffixes", nargs="+", default=["parquet"], help="of parquet, jsonl, extxyz")
+    parser.add_argument("--suffixes", nargs="+", default=["parquet"], help="of parquet, jsonl, extxyz, cif")
     parser.add_argument("--output", default="csv", help="csv, json, jsonl or parquet")
     parser.add_argument("--model", default="embedded/energy/gated")
     arguments = parser.parse_args()

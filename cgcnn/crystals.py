@@ -1,5 +1,6 @@
 """Crystals from pymatgen's structures and back, and what makes one unusable."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,10 +58,7 @@ def structure_of(crystal: Crystal) -> Structure:
 
 def reduced_formula(atomic_numbers: np.ndarray) -> str:
     """Reduced chemical formula, as pymatgen writes it, of sites with these atomic numbers (N,)."""
-    numbers, counts = np.unique(atomic_numbers, return_counts=True)
-    return Composition(
-        {SYMBOLS[number]: count for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)}
-    ).reduced_formula
+    return Composition(Counter(SYMBOLS[number] for number in atomic_numbers.tolist())).reduced_formula
 
 
 def flaws(crystals: Sequence[Crystal | str]) -> list[str]:
