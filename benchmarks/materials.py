@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cgcnn.arrays import Crystal
-from cgcnn.cif import plain_crystals
+from cgcnn.cif import plain_crystals, read_text
 from cgcnn.crystals import crystal_in, structure_of
 from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.sources.parsing import parse_crystals
@@ -105,5 +105,7 @@ def write_graphs(folder: Path, ids: Sequence[str], path: Path, rule: NeighbourRu
 def _batches(folder: Path, ids: Sequence[str], rule: NeighbourRule) -> Iterator[pa.RecordBatch]:
     for start in range(0, len(ids), CHUNK):
         names = ids[start : start + CHUNK]
-        crystals = parse_crystals([folder / f"{name}.cif" for name in names])
-        yield graphs_batch(pa.array(names), crystal_graphs([c for c in crystals if isinstance(c, Crystal)], rule))
+        crystals = parse_crystals([read_text(folder / f"{name}.cif") for name in names])
+        usable = [crystal for crystal in crystals if isinstance(crystal, Crystal)]
+        assert len(usable) == len(names), "a CIF without a crystal is not what this measures"
+        yield graphs_batch(pa.array(names), crystal_graphs(usable, rule))

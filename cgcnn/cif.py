@@ -5,25 +5,29 @@ identity. Those are matched as a whole (cif_layout.py), and `plain_crystals` the
 for bit. Anything else, down to an unknown tag, goes to pymatgen.
 """
 
-import gzip
 import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from monty.io import zopen
 from pymatgen.core import Element, Structure
 from pymatgen.io.cif import CifParser
 
 from cgcnn.arrays import Crystal, offsets
-from cgcnn.cif_layout import CELL, COORDINATES, OCCUPANCY, SITES, SYMBOL, Layout, layout_of
+from cgcnn.cif_layout import CELL, COORDINATES, OCCUPANCY, RESERVED, SITES, SYMBOL, Layout, layout_of
 from cgcnn.crystals import crystal_of
 from cgcnn.errors import InputError
 
+LONGEST_PLAIN = 1 << 17  # characters
 _MOST_SITES = 500  # more would need much memory in the test for sites in one place
+_MOST_PAIRS = 500_000  # of sites of one crystal, of all that are tested at once
+_PACKED = (".gz", ".bz2", ".xz", ".lzma")
 _IDEAL, _IDEAL_TOLERANCE = (1 / 3, 2 / 3), 1e-4  # pymatgen rounds coordinates to these (frac_tolerance)
 _SAME_PLACE = 2e-4  # fractional; pymatgen merges sites nearer than 1e-4 (site_tolerance)
 _THINNEST = 0.1  # Å; pymatgen refuses cells thinner than 0.01
@@ -41,10 +45,16 @@ def read_cif(given: Path | str) -> Crystal:
     return crystal_of(_pymatgen_structure(CifParser.from_str(text, check_cif=False))) if crystal is None else crystal
 
 
-def read_text(path: Path, most: int = -1) -> str:
-    """What a file holds, at most so many bytes, lines as Unix ends them; one called .gz is unpacked."""
-    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
-        text = file.read(most).decode("utf-8", "replace")
+def read_text(path: Path, limit: int = -1) -> str:
+    """What a file holds, unpacked, lines as Unix ends them; nothing where it has `limit` bytes or more.
+
+    Raises:
+        OSError, EOFError, ValueError, zlib.error, lzma.LZMAError: it cannot be read.
+    """
+    packed = path.suffix in _PACKED
+    with zopen(path, "rb") if packed else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
+        content = file.read(limit)
+    text = content.decode("utf-8", "replace") if len(content) != limit else ""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -64,17 +74,31 @@ def _pymatgen_structure(parser: CifParser) -> Structure:
     return structures[0]
 
 
+class _Contents(NamedTuple):
+    """What a plain CIF says, before any arithmetic."""
+
+    cell: list[float]  # a, b, c in Å, alpha, beta, gamma in degrees
+    elements: list[int]  # of each site, its place in the order in which pymatgen sorts
+    coords: list[list[float]]  # x, y, z of every site
+
+
 def plain_crystal(text: str) -> Crystal | None:
     """Lattice, coordinates and elements of plain CIF text, exactly those that pymatgen reads; None for any other."""
     return plain_crystals([text])[0]
 
 
 def plain_crystals(texts: Sequence[str]) -> list[Crystal | None]:
-    """The same for many texts at once, which is faster: the arithmetic is done for all of them together."""
+    """The same for many texts at once, which is faster: the arithmetic is done for many of them together."""
     contents = list(_contents_of(texts))
     plain = [content for content in contents if content is not None]
-    if not plain:
-        return [None] * len(texts)
+    pairs = np.cumsum([len(content.elements) ** 2 for content in plain])
+    cuts = np.flatnonzero(np.diff(pairs // _MOST_PAIRS)) + 1
+    blocks = pairwise([0, *cuts.tolist(), len(plain)]) if plain else ()
+    found = iter([crystal for start, end in blocks for crystal in _crystals(plain[start:end])])
+    return [None if content is None else next(found) for content in contents]
+
+
+def _crystals(plain: Sequence[_Contents]) -> list[Crystal | None]:
     n_sites = np.array([len(content.elements) for content in plain])
     starts = offsets(n_sites)
     crystal = np.repeat(np.arange(len(plain)), n_sites)  # (N,)
@@ -88,36 +112,32 @@ def plain_crystals(texts: Sequence[str]) -> list[Crystal | None]:
     sort_key = np.array([element for content in plain for element in content.elements])  # (N,)
     order = np.lexsort((sort_key, crystal))
     coords, numbers = (coords - np.floor(coords))[order], _sorting()[1][sort_key[order]]
-    found = (
+    return [
         Crystal(lattice, coords[start:end], numbers[start:end]) if fine else None
         for lattice, start, end, fine in zip(lattices, starts[:-1], starts[1:], usable.tolist(), strict=True)
-    )
-    return [None if content is None else next(found) for content in contents]
-
-
-class _Contents(NamedTuple):
-    """What a plain CIF says, before any arithmetic."""
-
-    cell: list[float]  # a, b, c in Å, alpha, beta, gamma in degrees
-    elements: list[int]  # of each site, its place in the order in which pymatgen sorts
-    coords: list[list[float]]  # x, y, z of every site
+    ]
 
 
 def _contents_of(texts: Iterable[str]) -> Iterator[_Contents | None]:
     """None where a text is not plain."""
     layout: Layout | None = None
     for text in texts:
+        if not text.isascii() or len(text) >= LONGEST_PLAIN:
+            yield None
+            continue
         match = layout.pattern.fullmatch(text) if layout else None
         if match is None:  # not laid out as the one before
             layout = layout_of(text)
             match = layout.pattern.fullmatch(text) if layout else None
         try:
-            yield _contents(match, layout) if match and layout and text.isascii() else None
+            yield _contents(match, layout) if match and layout else None
         except (ValueError, KeyError):  # no number, or no element
             yield None
 
 
 def _contents(match: re.Match[str], layout: Layout) -> _Contents | None:
+    if "_" in match[SITES] and RESERVED.search(match[SITES]):
+        return None
     entries = match[SITES].split()
     columns = {tag: entries[k :: len(layout.columns)] for k, tag in enumerate(layout.columns)}
     symbols, coords = columns[SYMBOL], [list(map(float, columns[tag])) for tag in COORDINATES]
@@ -182,8 +202,8 @@ def _sorting() -> tuple[dict[str, int], np.ndarray]:
 def _same_formula(formula: str, symbols: Sequence[str]) -> bool:
     """Whether a formula has the elements of the sites in their proportions."""
     counts = {symbol: symbols.count(symbol) for symbol in set(symbols)}
-    if {f"{symbol}{count}" for symbol, count in counts.items()} == set(formula.split()):
-        return True
+    if sorted(f"{symbol}{count}" for symbol, count in counts.items()) == sorted(formula.split()):
+        return True  # as it is mostly written
     stated = _counts(formula)
     total = sum(stated.values())
     return stated.keys() == counts.keys() and all(

@@ -25,11 +25,12 @@ _OF_SITES = {SYMBOL, _LABEL, *COORDINATES}
 
 _TOKEN = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\S+")
 # Comments, texts over several lines, and words with a meaning of their own are left out: parsers differ there.
-_SPACE = r"[ \t\r\n]+"
-_START = rf"(?:\#[^\n]*\n)?{_SPACE.replace('+', '*')}data_(?!\S*powder_pattern)[^\s\#]*"
+_SPACE = r"[ \t\r\n]++"  # nothing is given back, so that no text takes long
+_START = r"(?:\#[^\n]*\n)?[ \t\r\n]*+data_(?!\S*powder_pattern)[^\s\#]*"
 _VALUE = r"'[^'\#\n]*'|\"[^\"\#\n]*\"|[^\s'\"\#_;][^\s\#_]*"
 SITES = "sites"
-_SITES = rf"(?P<{SITES}>[^_\#'\";\x00-\x08\x0b\x0c\x0e-\x1f]*)"
+RESERVED = re.compile(r"(?<!\S)(?:_|loop_|data_|save_|stop_|global_)", re.IGNORECASE)  # no values of sites
+_SITES = rf"(?P<{SITES}>[^\#'\";\x00-\x08\x0b\x0c\x0e-\x1f]*+)"
 
 
 class Layout(NamedTuple):

@@ -47,7 +47,7 @@ def crystal_in(row: Mapping[str, Any]) -> Crystal:
         raise TypeError("the atomic numbers are no whole numbers")
     coords = np.array(row["frac_coords"], dtype=float).reshape(-1, 3)
     if numbers.shape != (len(coords),):
-        raise ValueError(f"{numbers.size} atomic numbers for {len(coords)} sites")
+        raise ValueError(f"atomic_numbers of shape {numbers.shape} for {len(coords)} sites in frac_coords")
     return Crystal(np.array(row["lattice"], dtype=float).reshape(3, 3), coords, numbers)
 
 

@@ -5,6 +5,7 @@ A target is a window of one property or of several: a band gap of 1.1 to 1.6 eV 
 of the models were independent. They hold for candidates like the validation materials; others are flagged.
 """
 
+import logging
 import math
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ import pandas as pd
 
 from cgcnn.arrays import Crystal
 from cgcnn.candidates import Perovskite, perovskites
-from cgcnn.crystals import reduced_formula
+from cgcnn.crystals import flaws, reduced_formula
 from cgcnn.errors import InputError
 from cgcnn.predictor import CONFIDENCE, Predictor, outside_domain
 from cgcnn.sources import Entry
 from cgcnn.sources.structures import entries_of
+
+log = logging.getLogger("cgcnn")
 
 
 @dataclass(frozen=True)
@@ -186,12 +189,23 @@ def run(
     Args:
         known: files of materials whose formulas are no news.
     """
-    entries = entries_of(known) if known else ()
-    formulas = {
-        reduced_formula(entry.crystal.atomic_numbers) for entry in entries if isinstance(entry.crystal, Crystal)
-    }
+    formulas = known_formulas(known)
     if files:
         return screen(entries_of(files), wants, formulas, top)
     candidates = list(perovskites(anions))
     screened = screen(entries_of_candidates(candidates), wants, formulas, top)
     return Screened(with_factors(screened.table, candidates), screened.crystals)
+
+
+def known_formulas(files: Sequence[str]) -> set[str]:
+    """Reduced formulas of the files' materials; says of how many there is none."""
+    formulas, faults = set(), []
+    for entry in entries_of(files) if files else ():
+        fault = flaws([entry.crystal])[0]
+        if fault or isinstance(entry.crystal, str):
+            faults.append(f"{entry.origin}: {fault}")
+        else:
+            formulas.add(reduced_formula(entry.crystal.atomic_numbers))
+    if faults:
+        log.warning("%d known materials could not be used and may be told as new. %s", len(faults), faults[0])
+    return formulas

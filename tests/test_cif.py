@@ -1,21 +1,26 @@
 """The fast reading of CIFs against pymatgen's, bit for bit; and what must be left to pymatgen."""
 
+import bz2
+import gzip
 import io
+import lzma
 from pathlib import Path
 
 import ase.io
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 from pymatgen.io.cif import CifParser
 
+from cgcnn import cif
 from cgcnn.cif import plain_crystal, plain_crystals, read_cif
 from cgcnn.crystals import structure_of
 from cgcnn.errors import InputError
+from cgcnn.sources.parsing import short_text
 from tests.crystals import TEXTBOOK, crystal, cubic_perovskite, low_symmetry, rock_salt
 
 PLAIN = cubic_perovskite().to(fmt="cif")
@@ -77,22 +82,10 @@ def test_any_plain_cif_is_read_as_pymatgen_reads_it(
 
 
 PIECES = ["'", '"', "#", " #", ";", "\n;", "_", "loop_", "data_", "stop_", " ", "\t", "\r\n", "\x0b", "\x85", "?", "-"]
-PIECES += [
-    "1",
-    "nan",
-    "e5",
-    "(3)",
-    "1_0",
-    "_cell_volume",
-    "_cell_length_a 4",
-    "'-x, y, z'",
-    "x,y,z",
-    "Na",
-    "0.5",
-    "'N a'",
-]
+PIECES += ["A_1", "1", "nan", "e5", "(3)", "1_0", "_cell_volume", "_cell_length_a 4", "'-x, y, z'", "x,y,z", "'N a'"]
 
 
+@settings(max_examples=500)  # few are still plain
 @given(
     text=st.sampled_from([structure.to(fmt="cif") for structure in TEXTBOOK[:3]]),
     edits=st.lists(
@@ -105,6 +98,24 @@ def test_what_edits_leave_of_a_cif_is_read_as_pymatgen_reads_it(text: str, edits
         text = text[:place] + piece + text[place + removed :]
     if plain_crystal(text) is not None:
         assert_same(text)
+
+
+def test_large_cells_are_not_all_compared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory for the pairs of their sites would grow with the texts."""
+    texts = [cell.to(fmt="cif") for cell in (cubic_perovskite(), cubic_perovskite() * 2, rock_salt()) for _ in range(3)]
+    expected, pairs = plain_crystals(texts), []
+    compared = cif._any_shared
+
+    def recorded(coords: np.ndarray, n_sites: np.ndarray) -> np.ndarray:
+        pairs.append(int((n_sites**2).sum()))
+        return compared(coords, n_sites)
+
+    monkeypatch.setattr(cif, "_MOST_PAIRS", 1000)
+    monkeypatch.setattr(cif, "_any_shared", recorded)
+    for found, wanted in zip(plain_crystals(texts), expected, strict=True):
+        assert found is not None and wanted is not None
+        assert found.frac_coords.tobytes() == wanted.frac_coords.tobytes()
+    assert len(pairs) > 3 and max(pairs) <= 1000 + 40**2
 
 
 def test_layouts_may_alternate() -> None:
@@ -127,6 +138,25 @@ def test_many_at_once_equal_one_by_one() -> None:
             alone = plain_crystal(text)
             assert alone is not None and found.frac_coords.tobytes() == alone.frac_coords.tobytes()
             assert found.lattice.tobytes() == alone.lattice.tobytes()
+
+
+def test_a_long_file_is_not_cut(tmp_path: Path) -> None:
+    """Its bytes are more than a plain CIF may have, its characters, with lines as Unix ends them, are not."""
+    head = PLAIN.replace("'Sr1 Ti1 O3'", "Sr1").partition("  Sr  Sr0")[0]
+    lines = [f"  Sr  Sr{k}  1  {k / 64:.6f}  0.5  0.5  1{1980 * ' '}" for k in range(64)]
+    text = (head + "\n".join(lines)).ljust((1 << 17) - 60) + "\n"
+    path = tmp_path / "long.cif"
+    path.write_bytes(text.replace("\n", "\r\n").encode())
+    assert path.stat().st_size >= 1 << 17 > len(text)
+    assert short_text(path) == "" and len(read_cif(path).atomic_numbers) == 64
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+def test_a_packed_file_is_read(suffix: str, tmp_path: Path) -> None:
+    pack = {"gz": gzip, "bz2": bz2, "xz": lzma}[suffix].compress
+    path = tmp_path / f"a.cif.{suffix}"
+    path.write_bytes(pack(PLAIN.encode()))
+    assert structure_of(read_cif(path)) == pymatgens(PLAIN)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +186,11 @@ def test_many_at_once_equal_one_by_one() -> None:
         "a table of no sites": PLAIN.replace("loop_", "loop_\n _space_group_symop_id\n 1\nloop_", 1),
         "an empty table": PLAIN.replace("loop_", "loop_\nloop_", 1),
         "a word with a meaning of its own": PLAIN.replace("Int_Tables_number   1", "Int_Tables_number   loop_"),
+        "a formula that repeats itself": PLAIN.replace("'Sr1 Ti1 O3'", "'O3 Sr1 Ti1 O3'"),
+        "much space": PLAIN.replace("  Sr  Sr0", 50_000 * " " + "Sr  Sr0") + 50_000 * " " + "#",  # in no time
+        "a long text": PLAIN + (1 << 17) * " ",
+        "a tag after the sites": PLAIN + "_cell_volume 1\n",
+        "a reserved word among the sites": PLAIN.replace("Ti1  1", "stop_  1"),
         "a row too short": PLAIN.removesuffix("\n").removesuffix("1"),
         "no sites": PLAIN[: PLAIN.index("  Sr  Sr0")],
         "a cell in a table": PLAIN.replace("_cell_length_a", "_space_group_IT_number").replace(
@@ -171,14 +206,6 @@ def test_what_is_odd_is_left_to_pymatgen(odd: tuple[str, str]) -> None:
 def test_a_formula_that_the_sites_contradict_is_told() -> None:
     with pytest.raises(InputError, match="not its stated formula"):
         read_cif(PLAIN.replace("'Sr1 Ti1 O3'", "'Sr1 Ti1 O4'"))
-
-
-def test_a_compressed_file_is_read(tmp_path: Path) -> None:
-    import gzip
-
-    path = tmp_path / "a.cif.gz"
-    path.write_bytes(gzip.compress(PLAIN.encode()))
-    assert structure_of(read_cif(path)) == pymatgens(PLAIN)
 
 
 def test_sites_of_one_element_keep_their_order() -> None:

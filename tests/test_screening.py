@@ -1,5 +1,6 @@
 """The screening ranks by the probability of the windows, flags what it should, and finds what is hidden."""
 
+import json
 import math
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cgcnn.hindsight import Trial, best_first, enrichment, run_trial, summarise
 from cgcnn.model import ModelSettings
 from cgcnn.predictor import Predictor
 from cgcnn.report.screen import render
-from cgcnn.screening import Want, parse_want, run, screen
+from cgcnn.screening import Want, known_formulas, parse_want, run, screen
 from cgcnn.sources.structures import entries_of
 from cgcnn.training import TrainSettings
 from tests.crystals import argon_gas, crystal, rock_salt
@@ -138,3 +139,13 @@ def test_hidden_materials_are_found_by_networks_that_never_saw_them() -> None:
     assert summary["network"]["enrichment_5"] == {"mean": np.mean(pair), "std": pytest.approx(np.std(pair, ddof=1))}
     with pytest.raises(InputError, match="change the window"):
         run_trial(graphs, [f"f{k}" for k in range(300)], lengths, Trial(9, 10, 1, 0.5), 0, shape, TrainSettings(), [0])
+
+
+def test_known_materials_that_cannot_be_used_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    alloy = Structure(Lattice.cubic(4), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
+    (tmp_path / "alloy.cif").write_text(str(alloy.to(fmt="cif")))
+    (tmp_path / "salt.cif").write_text(str(rock_salt().to(fmt="cif")))
+    row = {"lattice": [4, 0, 0, 0, 4, 0, 0, 0, 4], "atomic_numbers": [110], "frac_coords": [0, 0, 0]}
+    (tmp_path / "heavy.jsonl").write_text(json.dumps(row) + "\n")
+    assert known_formulas([str(tmp_path)]) == {"NaCl"}
+    assert "2 known materials could not be used" in caplog.text and "alloy.cif: disordered" in caplog.text

@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -194,13 +194,44 @@ def test_cifs_that_are_read_together_keep_their_places(tmp_path: Path, monkeypat
     same([entry for entry in found if entry.material_id != "3"], [each for each in expected if each])
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_single_cif_on_standard_input(pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(pack(cif(THREE[0]).encode()))))
+    same(list(entries_of("-")), THREE[:1])
+
+
+def test_a_file_may_change_once_it_was_handed_over(tmp_path: Path) -> None:
+    path = tmp_path / "scratch.cif"
+
+    def rewritten() -> Iterator[Path]:
+        for structure in THREE:
+            path.write_text(cif(structure))
+            yield path
+        path.unlink()
+
+    same(list(entries_of(rewritten())), THREE)
+
+
+def test_an_id_that_is_no_file_name_costs_one_row(tmp_path: Path) -> None:
+    (tmp_path / "id_prop.csv").write_text("a,1\nb\0b,2\na,3\n")
+    file_of(tmp_path, cif(THREE[0]), "a.cif")
+    first, odd, last = entries_of(tmp_path)
+    same([first, last], [THREE[0]] * 2)
+    assert str(odd.crystal).startswith("no file")
+
+
+def test_a_dictionary_may_hold_the_columns_of_a_structures_table_too(tmp_path: Path) -> None:
+    row = {**THREE[0].as_dict(), "atomic_numbers": [38, 22, 8, 8, 8], "frac_coords": THREE[0].frac_coords.tolist()}
+    same(list(entries_of(file_of(tmp_path, json.dumps(row) + "\n", "both.jsonl"))), THREE[:1])
+
+
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     {
         "no whole number": ("atomic_numbers", [38, 22, 8, 8, 8.5], "no whole numbers"),
         "no element": ("atomic_numbers", [38, 22, 8, 8, 0], "unknown element 0"),
         "beyond the table": ("atomic_numbers", [38, 22, 8, 8, 500], "unknown element 500"),
-        "one too few": ("atomic_numbers", [38, 22, 8, 8], "4 atomic numbers for 5 sites"),
+        "one too few": ("atomic_numbers", [38, 22, 8, 8], "atomic_numbers of shape (4,) for 5 sites"),
         "half a site": ("frac_coords", [0.5] * 14, "unparsable structure"),
         "a flat lattice": ("lattice", [4.0] * 6, "unparsable structure"),
         "text": ("lattice", ["a"] * 9, "unparsable structure"),

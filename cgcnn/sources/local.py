@@ -22,6 +22,7 @@ import pyarrow as pa
 from ase import Atoms
 from ase.io.formats import filetype, ioformats
 
+from cgcnn.cif import read_text
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry
 from cgcnn.sources.parsing import is_structure, parse_crystal, text_of
@@ -178,7 +179,10 @@ def rows_of(path: Path) -> Iterator[Row]:
         elif path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
         elif suffix_of(path) == ".cif":
-            yield Row(path.name, {}, stem_of(path), path)
+            text = read_text(path)
+            if not text.strip():
+                raise InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
+            yield Row(path.name, {}, stem_of(path), text)
         elif table_suffix(path):
             for number, fields in enumerate(_table_rows(path), start=1):
                 origin = f"{path.name} row {number}"

@@ -1,6 +1,7 @@
 """One structure in whatever form a file holds it, to a crystal; or to the reason why there is none."""
 
 import json
+import lzma
 import math
 import warnings
 import zlib
@@ -12,12 +13,11 @@ from ase import Atoms
 from pymatgen.core import Lattice, Structure
 
 from cgcnn.arrays import Crystal
-from cgcnn.cif import plain_crystals, read_cif, read_text
+from cgcnn.cif import LONGEST_PLAIN, plain_crystals, read_cif, read_text
 from cgcnn.crystals import crystal_in, crystal_of
 from cgcnn.errors import InputError
 
 _COLUMNS_OF_STRUCTURES = {"lattice", "atomic_numbers", "frac_coords"}  # this pipeline's own tables
-_LONGEST_PLAIN_CIF = 1 << 17  # bytes
 _LONGEST_REASON = 200  # characters of a parser's message
 
 
@@ -54,33 +54,26 @@ def parse_crystal(given: Any) -> Crystal | str:
         return f"unparsable structure: {message[:_LONGEST_REASON]}"
 
 
-def may_be_plain(given: Any) -> bool:
-    """Whether it is a CIF file or text to be parsed together with others; long texts are not kept for that."""
-    return isinstance(given, Path) or (isinstance(given, str) and len(given) < _LONGEST_PLAIN_CIF)
-
-
-def parse_crystals(given: Sequence[Path | str]) -> list[Crystal | str]:
-    """The same for many CIF files or texts; plain ones are read together, which is many times faster."""
-    texts = [_short_text(each) for each in given]
+def parse_crystals(texts: Sequence[str]) -> list[Crystal | str]:
+    """The same for many texts; plain CIFs are read together, which is many times faster."""
     return [
-        parse_crystal(each) if plain is None else plain
-        for each, plain in zip(given, plain_crystals(texts), strict=True)
+        parse_crystal(text) if plain is None else plain
+        for text, plain in zip(texts, plain_crystals(texts), strict=True)
     ]
 
 
-def _short_text(given: Path | str) -> str:
-    """What a file of a size that a plain CIF may have holds; nothing for any other."""
+def short_text(given: Any) -> str:
+    """CIF text, or that in a file, of a length that a plain CIF may have; nothing for anything else."""
     if isinstance(given, str):
-        return given
+        return given if len(given) < LONGEST_PLAIN else ""
     try:
-        text = read_text(given, _LONGEST_PLAIN_CIF)
-    except (OSError, EOFError, zlib.error):
+        return read_text(given, LONGEST_PLAIN) if isinstance(given, Path) else ""
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
         return ""  # the reader of a single one says why
-    return text if len(text) < _LONGEST_PLAIN_CIF else ""
 
 
 def _from_dictionary(fields: Mapping[str, Any]) -> Crystal:
-    if is_row_of_structures(fields):
+    if is_row_of_structures(fields) and not is_structure(fields):
         return crystal_in(fields)
     # Without the properties, for they may name any class to be imported.
     sites = [{**site, "properties": {}} for site in fields["sites"]]

@@ -1,6 +1,6 @@
 """Structures alone, from whatever a user has: files of any kind, folders, standard input, or objects in memory.
 
-Made for prediction: every structure gives one entry, in the order given, duplicates included, few at a time; and what
+Made for prediction: every structure gives one entry, in the order given, duplicates included, some at a time; and what
 cannot be read is an entry that says why, so that one bad file among a million costs one row.
 """
 
@@ -22,7 +22,7 @@ from pymatgen.core import Structure
 from cgcnn.cif import read_text
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, local
-from cgcnn.sources.parsing import is_row_of_structures, is_structure, may_be_plain, parse_crystal, parse_crystals
+from cgcnn.sources.parsing import is_row_of_structures, is_structure, parse_crystal, parse_crystals, short_text
 
 STANDARD_INPUT = "-"
 #: One structure, a path (- is standard input), or several of them.
@@ -63,13 +63,13 @@ def _parsed(every: Iterable[_Found]) -> Iterator[Entry]:
     """Entries, in order; CIFs that follow each other are read together."""
     cifs: list[_Found] = []
     for found in every:
-        is_cif = may_be_plain(found.given)
-        if is_cif:
-            cifs.append(found)
-        if not is_cif or len(cifs) == _AT_ONCE:
+        text = short_text(found.given)  # at once, for a file may change or vanish
+        if text:
+            cifs.append(found._replace(given=text))
+        if not text or len(cifs) == _AT_ONCE:
             yield from _parsed_together(cifs)
             cifs = []
-        if not is_cif:
+        if not text:
             yield Entry(found.material_id, found.origin, found.fault or parse_crystal(found.given))
     yield from _parsed_together(cifs)
 
