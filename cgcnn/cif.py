@@ -51,8 +51,7 @@ def read_text(path: Path, limit: int = -1) -> str:
     Raises:
         OSError, EOFError, ValueError, zlib.error, lzma.LZMAError: it cannot be read.
     """
-    packed = path.suffix in _PACKED
-    with zopen(path, "rb") if packed else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
+    with zopen(path, "rb") if path.name.endswith(_PACKED) else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
         content = file.read(limit)
     text = content.decode("utf-8", "replace") if len(content) != limit else ""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
