@@ -1,4 +1,4 @@
-"""CIF to structures: pymatgen's reading, fast for the CIFs that need none of its care.
+"""CIF to crystals: pymatgen's reading, fast for the CIFs that need none of its care.
 
 Databases write nearly all their CIFs one way: one block, every site listed and fully occupied, no symmetry but the
 identity. Those are matched as a whole (cif_layout.py), and `plain_crystals` then does what pymatgen does with them, bit
@@ -25,19 +25,20 @@ from cgcnn.crystals import crystal_of
 from cgcnn.errors import InputError
 
 LONGEST_PLAIN = 1 << 17  # characters
-_MOST_SITES = 500  # more would need much memory in the test for sites in one place
-_MOST_PAIRS = 500_000  # of sites of one crystal, of all that are tested at once
-_PACKED = (".gz", ".bz2", ".xz", ".lzma")
+_MOST_PLAIN_SITES = 500  # more would need much memory in the test for sites in one place
+_PAIRS_AT_ONCE = 500_000  # of sites of one crystal, tested together; one crystal may exceed it
+PACKED = (".gz", ".bz2", ".xz", ".lzma")  # ends of names
 _IDEAL, _IDEAL_TOLERANCE = (1 / 3, 2 / 3), 1e-4  # pymatgen rounds coordinates to these (frac_tolerance)
 _SAME_PLACE = 2e-4  # fractional; pymatgen merges sites nearer than 1e-4 (site_tolerance)
 _THINNEST = 0.1  # Å; pymatgen refuses cells thinner than 0.01
 
 
 def read_cif(given: Path | str) -> Crystal:
-    """The crystal of a CIF file or of CIF text: lattice, elements, sites in their order and coordinates of pymatgen.
+    """The crystal of a CIF file or of CIF text, exactly as pymatgen reads it.
 
     Raises:
         ValueError: pymatgen finds no structure.
+        OSError, EOFError, zlib.error, lzma.LZMAError: the file cannot be read.
         InputError: it finds several, one that is not as stated, or one that makes no crystal graph.
     """
     text = read_text(given) if isinstance(given, Path) else given
@@ -51,7 +52,7 @@ def read_text(path: Path, limit: int = -1) -> str:
     Raises:
         OSError, EOFError, ValueError, zlib.error, lzma.LZMAError: it cannot be read.
     """
-    with zopen(path, "rb") if path.name.endswith(_PACKED) else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
+    with zopen(path, "rb") if path.name.endswith(PACKED) else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
         content = file.read(limit)
     text = content.decode("utf-8", "replace") if len(content) != limit else ""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
@@ -77,7 +78,7 @@ class _Contents(NamedTuple):
     """What a plain CIF says, before any arithmetic."""
 
     cell: list[float]  # a, b, c in Å, alpha, beta, gamma in degrees
-    elements: list[int]  # of each site, its place in the order in which pymatgen sorts
+    ranks: list[int]  # of each site's element in the order in which pymatgen sorts
     coords: list[list[float]]  # x, y, z of every site
 
 
@@ -90,27 +91,27 @@ def plain_crystals(texts: Sequence[str]) -> list[Crystal | None]:
     """The same for many texts at once, which is faster: the arithmetic is done for many of them together."""
     contents = list(_contents_of(texts))
     plain = [content for content in contents if content is not None]
-    pairs = np.cumsum([len(content.elements) ** 2 for content in plain])
-    cuts = np.flatnonzero(np.diff(pairs // _MOST_PAIRS)) + 1
+    pairs = np.cumsum([len(content.ranks) ** 2 for content in plain])
+    cuts = np.flatnonzero(np.diff(pairs // _PAIRS_AT_ONCE)) + 1
     blocks = pairwise([0, *cuts.tolist(), len(plain)]) if plain else ()
     found = iter([crystal for start, end in blocks for crystal in _crystals(plain[start:end])])
     return [None if content is None else next(found) for content in contents]
 
 
 def _crystals(plain: Sequence[_Contents]) -> list[Crystal | None]:
-    n_sites = np.array([len(content.elements) for content in plain])
+    n_sites = np.array([len(content.ranks) for content in plain])  # (C,)
     starts = offsets(n_sites)
-    crystal = np.repeat(np.arange(len(plain)), n_sites)  # (N,)
-    lattices, wide = _lattices(np.array([content.cell for content in plain]))
+    owner = np.repeat(np.arange(len(plain)), n_sites)  # (N,)
+    lattices, wide = _lattices(np.array([content.cell for content in plain]))  # (C, 3, 3) Å, (C,)
     coords = np.array([[x for content in plain for x in content.coords[axis]] for axis in range(3)]).T  # (N, 3)
     for ideal in _IDEAL:
         coords[np.abs(coords / ideal - 1) <= _IDEAL_TOLERANCE] = ideal
     usable = wide & np.logical_and.reduceat(np.isfinite(coords).all(axis=1), starts[:-1])
-    usable &= ~_any_shared(coords, n_sites)
+    usable &= ~_sites_coincide(coords, n_sites)
 
-    sort_key = np.array([element for content in plain for element in content.elements])  # (N,)
-    order = np.lexsort((sort_key, crystal))
-    coords, numbers = (coords - np.floor(coords))[order], _sorting()[1][sort_key[order]]
+    rank = np.array([rank for content in plain for rank in content.ranks])  # (N,)
+    order = np.lexsort((rank, owner))
+    coords, numbers = (coords - np.floor(coords))[order], _sorting()[1][rank[order]]
     return [
         Crystal(lattice, coords[start:end], numbers[start:end]) if fine else None
         for lattice, start, end, fine in zip(lattices, starts[:-1], starts[1:], usable.tolist(), strict=True)
@@ -140,14 +141,14 @@ def _contents(match: re.Match[str], layout: Layout) -> _Contents | None:
     entries = match[SITES].split()
     columns = {tag: entries[k :: len(layout.columns)] for k, tag in enumerate(layout.columns)}
     symbols, coords = columns[SYMBOL], [list(map(float, columns[tag])) for tag in COORDINATES]
-    if not 0 < len(symbols) <= _MOST_SITES or len(entries) != len(symbols) * len(layout.columns):
+    if not 0 < len(symbols) <= _MOST_PLAIN_SITES or len(entries) != len(symbols) * len(layout.columns):
         return None
     if any(float(share) != 1 for share in set(columns.get(OCCUPANCY, ()))):
         return None
     if layout.formula and not _same_formula(match[layout.formula].strip("'\""), symbols):
         return None
-    places = _sorting()[0]
-    return _Contents(list(map(float, match.group(*CELL))), [places[symbol] for symbol in symbols], coords)
+    ranks = _sorting()[0]
+    return _Contents(list(map(float, match.group(*CELL))), [ranks[symbol] for symbol in symbols], coords)
 
 
 def _lattices(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,7 +176,7 @@ def _lattices(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return lattices, (cells[:, :3] > 0).all(axis=1) & (volume >= _THINNEST * largest_face)
 
 
-def _any_shared(coords: np.ndarray, n_sites: np.ndarray) -> np.ndarray:
+def _sites_coincide(coords: np.ndarray, n_sites: np.ndarray) -> np.ndarray:
     """(C,) whether two sites of a crystal are in one place, which pymatgen merges, or nearly so."""
     pairs = n_sites**2
     k = np.arange(pairs.sum()) - np.repeat(offsets(pairs)[:-1], pairs)

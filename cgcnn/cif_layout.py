@@ -24,9 +24,9 @@ _OF_CRYSTAL = {*CELL, *FORMULAS, *_WITHOUT_EFFECT}
 _OF_SITES = {SYMBOL, _LABEL, *COORDINATES}
 
 _TOKEN = re.compile(r"'[^'\n]*'|\"[^\"\n]*\"|\S+")
-# Comments, texts over several lines, and words with a meaning of their own are left out: parsers differ there.
 _SPACE = r"[ \t\r\n]++"  # nothing is given back, so that no text takes long
 _START = r"(?:\#[^\n]*\n)?[ \t\r\n]*+data_(?!\S*powder_pattern)[^\s\#]*"
+# No other comments, texts over several lines, or words with a meaning of their own: parsers differ there.
 _VALUE = r"'[^'\#\n]*'|\"[^\"\#\n]*\"|[^\s'\"\#_;][^\s\#_]*"
 SITES = "sites"
 RESERVED = re.compile(r"(?<!\S)(?:_|loop_|data_|save_|stop_|global_)", re.IGNORECASE)  # no values of sites
@@ -42,7 +42,7 @@ class Layout(NamedTuple):
 
 
 def layout_of(text: str) -> Layout | None:
-    """The layout of a plain CIF. It may be one for other text, too: whether `pattern` matches decides."""
+    """The layout of a plain CIF, None for most other text: only a full match of `pattern` says that a text is plain."""
     tokens = _TOKEN.findall(text[text.find("data_") :])
     parts, tags, columns = [_START], list[str](), list[str]()
     n_operations, k = 0, 1

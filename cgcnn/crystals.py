@@ -1,4 +1,4 @@
-"""Crystals from pymatgen's structures and back, and what makes one unusable."""
+"""Crystals from pymatgen's structures and rows of tables, and back; their formulas, and what makes one unusable."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from cgcnn.elements import MAX_ATOMIC_NUMBER, SYMBOLS
 from cgcnn.errors import InputError
 from cgcnn.neighbours import pairs_within
 
-MOST_SITES = 65_535  # of one crystal: a neighbour's index has 16 bits
+_MOST_SITES = 65_535  # of one crystal: a neighbour's index has 16 bits
 _LONGEST_VECTOR = 1000.0  # Å, of a cell
 _FARTHEST_COORDINATE = 100.0  # cells away from the origin; more is a slip, and costs the search for neighbours dearly
 _SHORTEST_DISTANCE = 0.5  # Å, pymatgen's own; no two atoms come closer, hydrogen molecules have 0.74
@@ -52,7 +52,7 @@ def crystal_in(row: Mapping[str, Any]) -> Crystal:
 
 
 def structure_of(crystal: Crystal) -> Structure:
-    """The same as a pymatgen structure."""
+    """A crystal as a pymatgen structure, its sites in their order."""
     return Structure(crystal.lattice, [SYMBOLS[number] for number in crystal.atomic_numbers], crystal.frac_coords)
 
 
@@ -75,8 +75,8 @@ def _flaw(crystal: Crystal) -> str:
     lattice, coords, numbers = crystal.lattice, crystal.frac_coords, crystal.atomic_numbers
     if len(numbers) == 0:
         return "no sites"
-    if len(numbers) > MOST_SITES:
-        return f"{len(numbers)} sites, more than {MOST_SITES}"
+    if len(numbers) > _MOST_SITES:
+        return f"{len(numbers)} sites, more than {_MOST_SITES}"
     if numbers.min() < 1 or numbers.max() > MAX_ATOMIC_NUMBER:
         return _unknown(next(number for number in numbers.tolist() if not 1 <= number <= MAX_ATOMIC_NUMBER))
     if not (np.isfinite(lattice).all() and np.isfinite(coords).all()):

@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pymatgen.core.periodic_table import Element
-from pymatgen.core.structure import Structure
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
 from cgcnn.errors import InputError
@@ -52,17 +51,7 @@ class Verdict:
     reason: str
 
 
-def classify(structure: Structure) -> Verdict:
-    """Tell what kind of perovskite an ordered structure is, if any; see `classify_arrays`.
-
-    Raises InputError if a site is partially occupied or shared by several elements.
-    """
-    if not structure.is_ordered:
-        raise InputError(f"{structure.formula}: has disordered sites; replace it by an ordered cell or leave it out")
-    return classify_arrays(structure.lattice.matrix, structure.atomic_numbers, structure.frac_coords)
-
-
-def classify_arrays(lattice: ArrayLike, atomic_numbers: ArrayLike, frac_coords: ArrayLike) -> Verdict:
+def classify(lattice: ArrayLike, atomic_numbers: ArrayLike, frac_coords: ArrayLike) -> Verdict:
     """Tell what kind of perovskite a crystal is, if any.
 
     `lattice` (3, 3) holds the cell vectors as rows in Å, `atomic_numbers` (N,), `frac_coords` (N, 3).

@@ -26,7 +26,7 @@ from cgcnn.tensors import PackedGraphs
 
 CONFIDENCE = 0.9  # of the intervals, unless told otherwise
 MOST_DISTANCE = 95.0  # percentile; a crystal farther out is outside the domain
-CHUNK, CHUNK_SITES = 1024, 20_000  # most crystals and sites at once in memory
+CHUNK, CHUNK_SITES = 1024, 20_000  # a chunk ends at so many crystals, or once it has so many sites
 
 #: Columns of what `predict` returns; docs say what each means.
 COLUMNS = ("id", "formula", "prediction", "spread", "lower", "upper", "distance", "unseen_elements", "reason")

@@ -90,7 +90,8 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
         outside = np.zeros(len(table), dtype=bool)
         for want in wants:
             predictor = want.predictor
-            mine = predictor.with_graphs(chunk.ids, chunk.reasons, chunk.crystals)
+            first = want is wants[0]
+            mine = chunk if first else predictor.with_graphs(chunk.ids, chunk.reasons, chunk.crystals)
             answers = predictor.ask(mine)
             said = predictor.table(mine, answers, CONFIDENCE)
             table["formula"] = said["formula"]
@@ -107,7 +108,7 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
                 " ".join(sorted({*a.split(), *b.split()}))
                 for a, b in zip(table["unseen_elements"], said["unseen_elements"], strict=True)
             ]
-            if want is wants[0]:
+            if first:
                 nearest = np.array([], dtype=object)
                 if answers is not None and predictor.domain is not None:
                     _, which = predictor.domain.distances(answers.embeddings)
@@ -123,9 +124,8 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
         tables.append(table)
     if not tables:
         raise InputError("There is no candidate. Give files, other anions, or wider bounds of the factors.")
-    return _ranked(
-        pd.concat(tables, ignore_index=True), {place: s for *_, place, s in kept}, _known(wants, known), names
-    )
+    crystals = {place: crystal for *_, place, crystal in kept}
+    return _ranked(pd.concat(tables, ignore_index=True), crystals, _known(wants, known), names)
 
 
 def _ranked(table: pd.DataFrame, top: dict[int, Crystal], known: Set[str], names: Sequence[str]) -> Screened:
@@ -198,7 +198,7 @@ def run(
 
 
 def known_formulas(files: Sequence[str]) -> set[str]:
-    """Reduced formulas of the files' materials; says of how many there is none."""
+    """Reduced formulas of the files' materials; logs how many could not be used, and the first reason."""
     formulas, faults = set(), []
     for entry in entries_of(files) if files else ():
         fault = flaws([entry.crystal])[0]

@@ -104,14 +104,14 @@ def test_large_cells_are_not_all_compared_at_once(monkeypatch: pytest.MonkeyPatc
     """The memory for the pairs of their sites would grow with the texts."""
     texts = [cell.to(fmt="cif") for cell in (cubic_perovskite(), cubic_perovskite() * 2, rock_salt()) for _ in range(3)]
     expected, pairs = plain_crystals(texts), []
-    compared = cif._any_shared
+    compared = cif._sites_coincide
 
     def recorded(coords: np.ndarray, n_sites: np.ndarray) -> np.ndarray:
         pairs.append(int((n_sites**2).sum()))
         return compared(coords, n_sites)
 
-    monkeypatch.setattr(cif, "_MOST_PAIRS", 1000)
-    monkeypatch.setattr(cif, "_any_shared", recorded)
+    monkeypatch.setattr(cif, "_PAIRS_AT_ONCE", 1000)
+    monkeypatch.setattr(cif, "_sites_coincide", recorded)
     for found, wanted in zip(plain_crystals(texts), expected, strict=True):
         assert found is not None and wanted is not None
         assert found.frac_coords.tobytes() == wanted.frac_coords.tobytes()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Composition, Element
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
-from cgcnn.perovskites import classify_arrays
+from cgcnn.perovskites import classify
 from cgcnn.tables import metadata_of
 
 FOLDER = Path(__file__).parents[1] / "data" / "embedded"
@@ -136,7 +136,7 @@ def test_atoms_keep_their_distance(table: pa.Table, crystals: list[Crystal]) -> 
 
 
 def test_families_are_those_of_the_topological_test(table: pa.Table, crystals: list[Crystal]) -> None:
-    kinds = [classify_arrays(*crystal).kind for crystal in crystals]
+    kinds = [classify(*crystal).kind for crystal in crystals]
     expected = ["perovskite" if family == "perovskite" else "none" for family in table["family"].to_pylist()]
     wrong = [
         (material_id, kind)

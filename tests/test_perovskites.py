@@ -20,7 +20,7 @@ from pymatgen.core.structure import Structure
 from scipy.spatial.transform import Rotation
 
 from cgcnn.errors import InputError
-from cgcnn.perovskites import classify, classify_arrays, family, is_oxide, sample
+from cgcnn.perovskites import classify, family, is_oxide, sample
 
 Arrays = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]
 cubic, tetragonal, orthorhombic, hexagonal = (
@@ -218,7 +218,7 @@ def redescribe(crystal: Arrays, seed: int, rattle: float) -> Arrays:
 def test_textbook(name: str) -> None:
     structure, kind, words = TEXTBOOK[name]
     for cell in (structure, structure.get_primitive_structure()):
-        verdict = classify(cell)
+        verdict = classify(*arrays(cell))
         assert verdict.kind == kind, verdict
         assert words in verdict.reason
 
@@ -227,23 +227,17 @@ def test_textbook(name: str) -> None:
 @given(name=st.sampled_from(sorted(TEXTBOOK)), seed=st.integers(0, 2**32 - 1), rattle=st.sampled_from([0.0, 0.03]))
 def test_textbook_in_any_cell(name: str, seed: int, rattle: float) -> None:
     structure, kind, _ = TEXTBOOK[name]
-    verdict = classify_arrays(*redescribe(arrays(structure.get_primitive_structure()), seed, rattle))
+    verdict = classify(*redescribe(arrays(structure.get_primitive_structure()), seed, rattle))
     assert verdict.kind == kind, verdict
 
 
 def test_labels_a_and_b_do_not_matter() -> None:
     inverse = crystal("Pm-3m", cubic(3.905), "Ti 1/2 1/2 1/2, Sr 0 0 0, O 1/2 0 0")
-    assert "about Sr, with Ti as A" in classify(inverse).reason
+    assert "about Sr, with Ti as A" in classify(*arrays(inverse)).reason
 
 
 def test_no_sites() -> None:
-    assert classify_arrays(np.eye(3), [], np.zeros((0, 3))).kind == "none"
-
-
-def test_disordered_is_refused() -> None:
-    mixed = Structure(cubic(4), [{"Sr": 0.5, "Ba": 0.5}, "Ti", "O", "O", "O"], np.random.default_rng(0).random((5, 3)))
-    with pytest.raises(InputError, match="disordered"):
-        classify(mixed)
+    assert classify(np.eye(3), [], np.zeros((0, 3))).kind == "none"
 
 
 @pytest.mark.parametrize(
@@ -279,7 +273,7 @@ def test_is_oxide(formula: str, expected: bool) -> None:
 )
 def test_family(name: str, count_linbo3_type: bool, expected: str | None) -> None:
     structure = TEXTBOOK[name][0]
-    told, reason = family(classify(structure), structure.atomic_numbers, count_linbo3_type=count_linbo3_type)
+    told, reason = family(classify(*arrays(structure)), structure.atomic_numbers, count_linbo3_type=count_linbo3_type)
     assert told == expected
     assert reason
 
@@ -323,7 +317,7 @@ def perovskites() -> list[tuple[dict[str, object], Arrays]]:
 
 
 def test_real_perovskites(perovskites: list[tuple[dict[str, object], Arrays]]) -> None:
-    verdicts = [classify_arrays(*crystal) for _, crystal in perovskites]
+    verdicts = [classify(*crystal) for _, crystal in perovskites]
     kinds = Counter(verdict.kind for verdict in verdicts)
     assert sum(kinds[kind] for kind in ("perovskite", "LiNbO3-type")) >= 0.99 * len(perovskites), kinds
     flagged = Counter(
@@ -338,7 +332,7 @@ def test_real_perovskites(perovskites: list[tuple[dict[str, object], Arrays]]) -
 
 def test_real_oxides() -> None:
     rows = real("materials_project/oxides.parquet")
-    kinds = Counter(classify_arrays(*crystal).kind for _, crystal in rows)
+    kinds = Counter(classify(*crystal).kind for _, crystal in rows)
     assert kinds["perovskite"] + kinds["LiNbO3-type"] <= 10, kinds
     assert all(is_oxide(numbers) for _, (_, numbers, _) in rows)
 
@@ -347,7 +341,7 @@ def test_real_five_atom_perovskites() -> None:
     kinds: Counter[tuple[bool, str]] = Counter()
     for row, crystal in real("castelli/perovskites.parquet"):
         mixed_anions = not str(row["formula"]).endswith("3")
-        kinds[mixed_anions, classify_arrays(*crystal).kind] += 1
+        kinds[mixed_anions, classify(*crystal).kind] += 1
     # The anions of the rest surround neither cation in an octahedron, and some have moved far from where they started.
     assert kinds[False, "complex perovskite"] == kinds[True, "perovskite"] == 0
     assert kinds[False, "perovskite"] > 0.9 * sum(count for (mixed, _), count in kinds.items() if not mixed)
@@ -357,5 +351,5 @@ def test_real_five_atom_perovskites() -> None:
 @pytest.mark.parametrize("rattle", [0.0, 0.02])
 def test_real_perovskites_in_any_cell(perovskites: list[tuple[dict[str, object], Arrays]], rattle: float) -> None:
     for seed, (row, crystal) in enumerate(perovskites[::12]):
-        verdict = classify_arrays(*redescribe(crystal, seed, rattle))
-        assert verdict.kind == classify_arrays(*crystal).kind, row["material_id"]
+        verdict = classify(*redescribe(crystal, seed, rattle))
+        assert verdict.kind == classify(*crystal).kind, row["material_id"]

@@ -1,8 +1,10 @@
 """Structures from anywhere: every format gives the same crystals, in order, and a bad file costs one row."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -210,6 +212,17 @@ def test_a_file_may_change_once_it_was_handed_over(tmp_path: Path) -> None:
         path.unlink()
 
     same(list(entries_of(rewritten())), THREE)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2", "xz"])
+def test_packed_files_are_read_as_others(suffix: str, tmp_path: Path) -> None:
+    pack = {"gz": gzip, "bz2": bz2, "xz": lzma}[suffix].compress
+    rows = "".join(json.dumps({"cif": cif(structure)}) + "\n" for structure in THREE)
+    for name, text in {"a.cif": cif(THREE[0]), "b.cif": "\n".join(map(cif, THREE)), "c.jsonl": rows}.items():
+        (tmp_path / f"{name}.{suffix}").write_bytes(pack(text.encode()))
+    found = list(entries_of(tmp_path))
+    assert [entry.material_id for entry in found] == ["a", "b-1", "b-2", "b-3", "c-1", "c-2", "c-3"]
+    same(found, [THREE[0], *THREE, *THREE])
 
 
 def test_an_id_that_is_no_file_name_costs_one_row(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from cgcnn.arrays import Crystal
 from cgcnn.crystals import flaws, reduced_formula
 from cgcnn.elements import SYMBOLS
 from cgcnn.errors import InputError
-from cgcnn.perovskites import classify_arrays
+from cgcnn.perovskites import classify
 
 _SYMMETRY_PRECISION = 0.01  # Å, pymatgen's and the Materials Project's own
 
@@ -69,7 +69,7 @@ def _row(entry: Entry, units: Mapping[str, str]) -> dict[str, object]:
         "material_id": entry.material_id,
         "formula": reduced_formula(crystal.atomic_numbers),
         "family": entry.family,
-        "perovskite_kind": classify_arrays(crystal.lattice, crystal.atomic_numbers, crystal.frac_coords).kind,
+        "perovskite_kind": classify(crystal.lattice, crystal.atomic_numbers, crystal.frac_coords).kind,
         "prototype": prototype,
         "space_group": space_group,
         "n_sites": len(crystal.atomic_numbers),

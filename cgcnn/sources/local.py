@@ -6,23 +6,24 @@ structure that cannot be parsed is an entry with the reason, a fault of the whol
 
 import csv
 import difflib
-import gzip
 import json
 import logging
+import lzma
 import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import ase.db
 import ase.io
 import pyarrow as pa
 from ase import Atoms
 from ase.io.formats import filetype, ioformats
+from monty.io import zopen
 
-from cgcnn.cif import read_text
+from cgcnn.cif import PACKED, read_text
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry
 from cgcnn.sources.parsing import is_structure, parse_crystal, text_of
@@ -54,7 +55,7 @@ def read(paths: Sequence[Path], columns: Mapping[str, str], targets: Sequence[st
 
     Args:
         paths: CGCNN folders (id_prop.csv without a header: id, property, ...; ID.cif), tables (.csv, .jsonl, .parquet,
-            also .csv.gz and .jsonl.gz) with a column of CIF text or pymatgen dictionaries, CIF files, files that ASE
+            also packed: .csv.gz) with a column of CIF text or pymatgen dictionaries, CIF files, files that ASE
             reads, or folders of such files.
         columns: our name (material_id, structure, family, or a target) -> the file's, where they differ. In a CGCNN
             folder a target may be the position of its property, "1" for the first; without that they come in order.
@@ -191,7 +192,7 @@ def rows_of(path: Path) -> Iterator[Row]:
             yield from _json_file_rows(path)
         else:
             yield from _ase_rows(path)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read ({error}). Repair it, or take it out of source.paths.") from None
 
 
@@ -231,13 +232,17 @@ def _rows_of_each_file(folder: Path) -> Iterator[Row]:
 
 
 def stem_of(path: Path) -> str:
-    """The name without its suffix, and without .gz."""
-    return Path(path.name.removesuffix(".gz")).stem
+    """The name without its suffix, and without that of packing."""
+    return _unpacked(path).stem
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix in lower case, of a compressed file the one before .gz."""
-    return Path(path.name.removesuffix(".gz")).suffix.lower()
+    """The suffix in lower case, of a packed file the one before that of packing."""
+    return _unpacked(path).suffix.lower()
+
+
+def _unpacked(path: Path) -> Path:
+    return Path(path.stem if path.name.endswith(PACKED) else path.name)
 
 
 def table_suffix(path: Path) -> str:
@@ -257,9 +262,9 @@ def _table_rows(path: Path) -> Iterator[dict[str, Any] | str]:
         yield from _csv_rows(path, lines) if table_suffix(path) == ".csv" else _json_rows(lines)
 
 
-def _open_text(path: Path) -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+def _open_text(path: Path) -> IO[str]:
+    if path.name.endswith(PACKED):
+        return zopen(path, "rt", encoding="utf-8-sig", newline="")
     return path.open(encoding="utf-8-sig", newline="")
 
 

@@ -24,7 +24,7 @@ from cgcnn import tables
 from cgcnn.crystals import crystal_in, crystal_of
 from cgcnn.elements import SYMBOLS
 from cgcnn.errors import InputError
-from cgcnn.perovskites import classify_arrays, family, is_oxide, sample
+from cgcnn.perovskites import classify, family, is_oxide, sample
 from cgcnn.sources import Entry
 from cgcnn.sources.polite_session import Patience, PoliteSession
 
@@ -320,7 +320,7 @@ def _told(row: Mapping[str, Any], doc: Mapping[str, Any]) -> dict[str, Any]:
     except InputError as error:
         return {**row, "reason": str(error)}
     numbers = crystal.atomic_numbers.tolist()
-    told, reason = family(classify_arrays(crystal.lattice, numbers, crystal.frac_coords), numbers)
+    told, reason = family(classify(crystal.lattice, numbers, crystal.frac_coords), numbers)
     return {
         **row,
         "family": told,

@@ -63,13 +63,13 @@ def parse_crystals(texts: Sequence[str]) -> list[Crystal | str]:
 
 
 def short_text(given: Any) -> str:
-    """CIF text, or that in a file, of a length that a plain CIF may have; nothing for anything else."""
+    """Text, or that of a file, short enough to be a plain CIF; nothing for anything else."""
     if isinstance(given, str):
         return given if len(given) < LONGEST_PLAIN else ""
     try:
         return read_text(given, LONGEST_PLAIN) if isinstance(given, Path) else ""
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
-        return ""  # the reader of a single one says why
+        return ""  # `parse_crystal` says why
 
 
 def _from_dictionary(fields: Mapping[str, Any]) -> Crystal:

@@ -6,6 +6,7 @@ cannot be read is an entry that says why, so that one bad file among a million c
 
 import gzip
 import json
+import lzma
 import re
 import shutil
 import sys
@@ -28,7 +29,7 @@ STANDARD_INPUT = "-"
 #: One structure, a path (- is standard input), or several of them.
 Materials = Structure | Atoms | str | Path | Iterable[Structure | Atoms | str | Path]
 
-_AT_ONCE = 512  # CIFs that are read together
+_AT_ONCE = 512  # texts that are parsed together
 _VASP_NAMES = ("POSCAR", "CONTCAR")  # say nothing of the material: its folder does
 _GZIP = b"\x1f\x8b"  # begins every gzip file
 _CIF_BLOCK = re.compile(r"^data_", re.MULTILINE | re.IGNORECASE)
@@ -38,16 +39,16 @@ def entries_of(materials: Materials) -> Iterator[Entry]:
     """One entry a structure, in order. Objects in memory are called by their position, from 0.
 
     Raises:
-        InputError: a path does not exist; before anything is read.
+        InputError: a path, alone or in a list, does not exist; before anything is read. One that comes from an iterator
+            is an entry with the reason.
     """
     if isinstance(materials, Structure | Atoms | str | Path):
         materials = [materials]
-    given = materials if isinstance(materials, list | tuple) else iter(materials)
-    if isinstance(given, list | tuple):
-        for one in given:
+    if isinstance(materials, list | tuple):
+        for one in materials:
             if isinstance(one, str | Path) and str(one) != STANDARD_INPUT and not Path(one).exists():
                 raise InputError(f"{one}: no such file or folder. Correct the path.")
-    return _parsed(found for number, one in enumerate(given) for found in _found_in(one, number))
+    return _parsed(found for number, one in enumerate(materials) for found in _found_in(one, number))
 
 
 class _Found(NamedTuple):
@@ -60,23 +61,23 @@ class _Found(NamedTuple):
 
 
 def _parsed(every: Iterable[_Found]) -> Iterator[Entry]:
-    """Entries, in order; CIFs that follow each other are read together."""
-    cifs: list[_Found] = []
+    """Entries, in order; texts that follow each other are parsed together, which is many times faster for CIFs."""
+    texts: list[_Found] = []
     for found in every:
         text = short_text(found.given)  # at once, for a file may change or vanish
         if text:
-            cifs.append(found._replace(given=text))
-        if not text or len(cifs) == _AT_ONCE:
-            yield from _parsed_together(cifs)
-            cifs = []
+            texts.append(found._replace(given=text))
+        if not text or len(texts) == _AT_ONCE:
+            yield from _parsed_together(texts)
+            texts = []
         if not text:
             yield Entry(found.material_id, found.origin, found.fault or parse_crystal(found.given))
-    yield from _parsed_together(cifs)
+    yield from _parsed_together(texts)
 
 
-def _parsed_together(cifs: Sequence[_Found]) -> Iterator[Entry]:
-    crystals = parse_crystals([found.given for found in cifs])
-    return (Entry(found.material_id, found.origin, crystal) for found, crystal in zip(cifs, crystals, strict=True))
+def _parsed_together(texts: Sequence[_Found]) -> Iterator[Entry]:
+    crystals = parse_crystals([found.given for found in texts])
+    return (Entry(found.material_id, found.origin, crystal) for found, crystal in zip(texts, crystals, strict=True))
 
 
 def _found_in(one: Any, number: int) -> Iterator[_Found]:
@@ -103,7 +104,10 @@ def _found_in_file(path: Path, name: str | None = None) -> Iterator[_Found]:
     empty = True
     try:
         blocks = _cif_blocks(path)
-        if len(blocks) > 1:
+        if len(blocks) == 1:
+            yield _Found(name, path.name, blocks[0])
+            return
+        if blocks:
             for number, block in enumerate(blocks, start=1):
                 yield _Found(f"{name}-{number}", f"{path.name} block {number}", block)
             return
@@ -139,16 +143,17 @@ def _found_in_row(row: local.Row, name: str) -> _Found:
 
 
 def _cif_blocks(path: Path) -> list[str]:
-    """The blocks with atoms of a CIF file that has several; nothing for any other file."""
+    """The blocks with atoms of a CIF file, the whole text if it is one; nothing for any other file."""
     if local.suffix_of(path) != ".cif":
         return []
     try:
         text = read_text(path)
-    except (OSError, EOFError, zlib.error):
+    except (OSError, EOFError, zlib.error, lzma.LZMAError):
         return []  # the reader of a single block says why
     starts = [match.start() for match in _CIF_BLOCK.finditer(text)]
     blocks = [text[start:end] for start, end in pairwise([*starts, len(text)])]
-    return [block for block in blocks if "_atom_site_fract" in block]
+    blocks = [block for block in blocks if "_atom_site_fract" in block]
+    return [text] if len(blocks) == 1 else blocks
 
 
 def _found_on_standard_input() -> Iterator[_Found]:

@@ -58,7 +58,7 @@ def formation_energy(structure: Structure, energy: float, references: Mapping[st
 
 def fault(candidate: Candidate, structure: Structure, label: float) -> str | None:
     """Why a relaxed crystal does not belong into the set, or None."""
-    kind = classify(structure).kind
+    kind = classify(structure.lattice.matrix, structure.atomic_numbers, structure.frac_coords).kind
     if kind != ("perovskite" if candidate.prototype.family == "perovskite" else "none"):
         return f"{candidate.prototype.family} became: {kind}"
     if not VOLUME_PER_ATOM[0] <= structure.volume / len(structure) <= VOLUME_PER_ATOM[1]:

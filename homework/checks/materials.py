@@ -127,7 +127,7 @@ def cubic_perovskite(answer: Callable[..., Structure], *cases: tuple[str, str, f
         )
         must(abs(to_oxygen[a] - edge / np.sqrt(2)) < 1e-3, "A is not in the middle of its cage of twelve oxygen sites.")
         must(
-            classify(found).kind != "none",
+            classify(found.lattice.matrix, found.atomic_numbers, found.frac_coords).kind != "none",
             "The octahedra do not share corners in three directions: all three oxygen sites are different.",
         )
 
