@@ -47,7 +47,7 @@ def perovskites() -> Materials:
         return Materials("Castelli", ids, cifs, table["heat_all"].to_numpy(), "eV")
     table = pq.read_table(EMBEDDED)
     energies = table["formation_energy_per_atom"].to_numpy()
-    return Materials("embedded", table["material_id"].to_pylist(), _embedded_cifs(table), energies, "eV/atom")
+    return Materials("embedded", table["material_id"].to_pylist(), embedded_cifs(), energies, "eV/atom")
 
 
 def everything() -> Materials:
@@ -62,7 +62,7 @@ def all_cifs() -> list[str]:
     """Every CIF that there is: 10,330 real ones, or the embedded set."""
     folder = real_data()
     if not folder:
-        return _embedded_cifs(pq.read_table(EMBEDDED))
+        return embedded_cifs()
     names = ("materials_project/perovskites", "materials_project/oxides", "castelli/perovskites")
     return [cif for name in names for cif in pq.read_table(folder / f"{name}.parquet")["cif"].to_pylist()]
 
@@ -74,8 +74,9 @@ def crystals_with(n_sites: int, count: int) -> list[Crystal]:
     return list(islice(cycle(fitting), count))
 
 
-def _embedded_cifs(table: pa.Table) -> list[str]:
-    return [structure_of(crystal_in(row)).to(fmt="cif") for row in table.to_pylist()]
+def embedded_cifs() -> list[str]:
+    """CIFs of the embedded set, in its order."""
+    return [structure_of(crystal_in(row)).to(fmt="cif") for row in pq.read_table(EMBEDDED).to_pylist()]
 
 
 def split(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

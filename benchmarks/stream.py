@@ -21,17 +21,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ase import Atoms
 
+from benchmarks.materials import EMBEDDED, embedded_cifs
 from benchmarks.measure import in_a_process
 from benchmarks.memory import status
-from cgcnn.crystals import crystal_in, structure_of
 
-SET = Path("data/embedded/materials.parquet")
 COLUMNS = ["lattice", "atomic_numbers", "frac_coords"]
 BATCH = 10_000  # structures written at once
 
 
 def _rows(size: int) -> Iterator[dict[str, Any]]:
-    every = pq.read_table(SET, columns=COLUMNS).to_pylist()
+    every = pq.read_table(EMBEDDED, columns=COLUMNS).to_pylist()
     return ({"material_id": f"s-{k:07d}", **every[k % len(every)]} for k in range(size))
 
 
@@ -40,12 +39,12 @@ def write_input(path: Path, size: int) -> None:
     rows = _rows(size)
     if path.suffix == ".cif":
         path.mkdir()
-        every = [structure_of(crystal_in(row)).to(fmt="cif") for row in pq.read_table(SET, columns=COLUMNS).to_pylist()]
+        every = embedded_cifs()
         for k in range(size):
             (path / f"s-{k:07d}.cif").write_text(every[k % len(every)])
         return
     if path.suffix == ".parquet":
-        schema = pa.schema([("material_id", pa.string()), *(pq.read_schema(SET).field(name) for name in COLUMNS)])
+        schema = pa.schema([("material_id", pa.string()), *(pq.read_schema(EMBEDDED).field(name) for name in COLUMNS)])
         with pq.ParquetWriter(path, schema) as writer:
             while batch := list(islice(rows, BATCH)):
                 writer.write_table(pa.Table.from_pylist(batch, schema))

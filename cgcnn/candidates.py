@@ -18,10 +18,7 @@ from cgcnn.errors import InputError
 
 ANIONS = {"O": -2, "S": -2, "Se": -2, "N": -3, "F": -1, "Cl": -1, "Br": -1, "I": -1}
 #: No candidates: noble gases, no cations here, and elements without stable isotopes that nobody would make.
-#: Split from text, for a list literal would take a line an element.
-_EXCLUDED = frozenset(
-    "H He Ne Ar Kr Xe Rn B C N O F S Se P Cl Br I At Po Fr Ra Ac Pa Np Pu Am Cm Bk Cf Es Fm Tc Pm".split()  # noqa: SIM905
-)
+_EXCLUDED = "H He Ne Ar Kr Xe Rn B C N O F S Se P Cl Br I At Po Fr Ra Ac Pa Np Pu Am Cm Bk Cf Es Fm Tc Pm"
 _COORDINATIONS = {"A": ("XII", "XI", "X", "IX", "VIII"), "B": ("VI",), "X": ("VI", "IV")}
 # Least squares over cube roots of the volumes per formula of the 464 ABX3 perovskites of the Materials Project with
 # charges that balance; half of them lie within 0.05 Å of it.
@@ -134,9 +131,9 @@ def _of_anion(anion: str, fit: Fit) -> Iterator[Perovskite]:
 @cache
 def cations(site: str) -> tuple[Ion, ...]:
     """Every cation with a radius for site A or B."""
-    found = []
+    found, excluded = [], _EXCLUDED.split()
     for symbol in SYMBOLS[1 : MAX_ATOMIC_NUMBER + 1]:
-        if symbol not in _EXCLUDED:
+        if symbol not in excluded:
             for charge in Element(symbol).common_oxidation_states:
                 length = radius(symbol, charge, site) if charge > 0 else math.nan
                 if math.isfinite(length):

@@ -5,8 +5,10 @@ identity. Those are matched as a whole (cif_layout.py), and `plain_crystals` the
 for bit. Anything else, down to an unknown tag, goes to pymatgen.
 """
 
+import lzma
 import re
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -28,6 +30,8 @@ LONGEST_PLAIN = 1 << 17  # characters
 _MOST_PLAIN_SITES = 500  # more would need much memory in the test for sites in one place
 _PAIRS_AT_ONCE = 500_000  # of sites of one crystal, tested together; one crystal may exceed it
 PACKED = (".gz", ".bz2", ".xz", ".lzma")  # ends of names
+#: What reading a file, packed or not, raises where it cannot be read.
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)
 _IDEAL, _IDEAL_TOLERANCE = (1 / 3, 2 / 3), 1e-4  # pymatgen rounds coordinates to these (frac_tolerance)
 _SAME_PLACE = 2e-4  # fractional; pymatgen merges sites nearer than 1e-4 (site_tolerance)
 _THINNEST = 0.1  # Å; pymatgen refuses cells thinner than 0.01
@@ -38,7 +42,7 @@ def read_cif(given: Path | str) -> Crystal:
 
     Raises:
         ValueError: pymatgen finds no structure.
-        OSError, EOFError, zlib.error, lzma.LZMAError: the file cannot be read.
+        UNREADABLE: the file cannot be read.
         InputError: it finds several, one that is not as stated, or one that makes no crystal graph.
     """
     text = read_text(given) if isinstance(given, Path) else given
@@ -50,9 +54,10 @@ def read_text(path: Path, limit: int = -1) -> str:
     """What a file holds, unpacked, lines as Unix ends them; nothing where it has `limit` bytes or more.
 
     Raises:
-        OSError, EOFError, ValueError, zlib.error, lzma.LZMAError: it cannot be read.
+        UNREADABLE: it cannot be read.
+        ValueError: it has a name that no file can have.
     """
-    with zopen(path, "rb") if path.name.endswith(PACKED) else open(path, "rb", buffering=0) as file:  # noqa: PTH123, faster
+    with zopen(path, "rb") if path.name.endswith(PACKED) else path.open("rb", buffering=0) as file:
         content = file.read(limit)
     text = content.decode("utf-8", "replace") if len(content) != limit else ""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -58,13 +58,18 @@ def structure_of(crystal: Crystal) -> Structure:
 
 def reduced_formula(atomic_numbers: np.ndarray) -> str:
     """Reduced chemical formula, as pymatgen writes it, of sites with these atomic numbers (N,)."""
-    return Composition(Counter(SYMBOLS[number] for number in atomic_numbers.tolist())).reduced_formula
+    return composition(atomic_numbers).reduced_formula
 
 
-def flaws(crystals: Sequence[Crystal | str]) -> list[str]:
-    """Why each cannot become a crystal graph, empty where it can; text in place of a crystal is such a reason."""
-    found = [each if isinstance(each, str) else _flaw(each) for each in crystals]
-    sound = {k: each for k, each in enumerate(crystals) if not (found[k] or isinstance(each, str))}
+def composition(atomic_numbers: np.ndarray) -> Composition:
+    """What sites with these atomic numbers (N,) are made of."""
+    return Composition(Counter(SYMBOLS[number] for number in atomic_numbers.tolist()))
+
+
+def checked(crystals: Sequence[Crystal | str]) -> list[Crystal | str]:
+    """Each that can become a crystal graph, and the reason in place of any other; text is such a reason already."""
+    found = [each if isinstance(each, str) else _flaw(each) or each for each in crystals]
+    sound = {k: each for k, each in enumerate(found) if isinstance(each, Crystal)}
     for k, crowded in zip(sound, _crowded(list(sound.values())).tolist(), strict=True):
         if crowded:
             found[k] = f"two sites less than {_SHORTEST_DISTANCE} Å apart"

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 
 from cgcnn.arrays import Crystal
-from cgcnn.crystals import flaws
+from cgcnn.crystals import checked
 from cgcnn.elements import SYMBOLS
 from cgcnn.errors import InputError
 from cgcnn.graph import crystal_graphs
@@ -83,9 +83,9 @@ def explain(predictor: Predictor, entries: Iterable[Entry]) -> Iterator[Explanat
 
 
 def _explanation(predictor: Predictor, readers: list[CGCNN], baselines: torch.Tensor, entry: Entry) -> Explanation:
-    crystal, reason = entry.crystal, flaws([entry.crystal])[0]
-    if reason or isinstance(crystal, str):
-        return Explanation(entry.material_id, None, reason)
+    (crystal,) = checked([entry.crystal])
+    if isinstance(crystal, str):
+        return Explanation(entry.material_id, None, crystal)
     graphs = crystal_graphs([crystal], predictor.rule)
     packed = PackedGraphs(graphs, predictor.device, merge_sites=False)
     batch = packed.batch(torch.zeros(1, dtype=torch.int64, device=packed.device))

@@ -12,7 +12,7 @@ from scipy.stats import laplace
 from cgcnn import published
 from cgcnn.arrays import Crystal, CrystalGraphs
 from cgcnn.checkpoint import load_models
-from cgcnn.crystals import flaws, reduced_formula
+from cgcnn.crystals import checked, reduced_formula
 from cgcnn.domain import DOMAIN_FILE, Domain, load_domain, softplus
 from cgcnn.errors import InputError
 from cgcnn.graph import NeighbourRule, crystal_graphs
@@ -225,9 +225,9 @@ class Predictor:
             yield self._chunk(some)
 
     def _chunk(self, entries: Sequence[Entry]) -> Chunk:
-        given = [entry.crystal for entry in entries]
-        reasons = flaws(given)
-        usable = [each for each, reason in zip(given, reasons, strict=True) if isinstance(each, Crystal) and not reason]
+        found = checked([entry.crystal for entry in entries])
+        reasons = [each if isinstance(each, str) else "" for each in found]
+        usable = [each for each in found if isinstance(each, Crystal)]
         return self.with_graphs([entry.material_id for entry in entries], reasons, usable)
 
     def with_graphs(self, ids: list[str], reasons: list[str], crystals: list[Crystal]) -> Chunk:

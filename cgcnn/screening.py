@@ -15,7 +15,7 @@ import pandas as pd
 
 from cgcnn.arrays import Crystal
 from cgcnn.candidates import Perovskite, perovskites
-from cgcnn.crystals import flaws, reduced_formula
+from cgcnn.crystals import checked, reduced_formula
 from cgcnn.errors import InputError
 from cgcnn.predictor import CONFIDENCE, Predictor, outside_domain
 from cgcnn.sources import Entry
@@ -201,11 +201,11 @@ def known_formulas(files: Sequence[str]) -> set[str]:
     """Reduced formulas of the files' materials; logs how many could not be used, and the first reason."""
     formulas, faults = set(), []
     for entry in entries_of(files) if files else ():
-        fault = flaws([entry.crystal])[0]
-        if fault or isinstance(entry.crystal, str):
-            faults.append(f"{entry.origin}: {fault}")
+        (crystal,) = checked([entry.crystal])
+        if isinstance(crystal, str):
+            faults.append(f"{entry.origin}: {crystal}")
         else:
-            formulas.add(reduced_formula(entry.crystal.atomic_numbers))
+            formulas.add(reduced_formula(crystal.atomic_numbers))
     if faults:
         log.warning("%d known materials could not be used and may be told as new. %s", len(faults), faults[0])
     return formulas

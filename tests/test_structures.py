@@ -17,7 +17,7 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Structure
 
 from cgcnn.arrays import Crystal
-from cgcnn.crystals import flaws
+from cgcnn.crystals import checked
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, local
 from cgcnn.sources.structures import entries_of
@@ -157,12 +157,12 @@ def test_objects_are_called_by_their_position() -> None:
 def test_a_generator_of_structures_is_read_as_it_comes() -> None:
     taken: list[int] = []
 
-    def endless() -> object:
+    def endless() -> Iterator[Structure]:
         while True:
             taken.append(1)
             yield THREE[1]
 
-    found = entries_of(endless())  # type: ignore[arg-type]
+    found = entries_of(endless())
     same([next(found), next(found)], [THREE[1]] * 2)
     assert len(taken) == 2
 
@@ -259,7 +259,7 @@ def test_columns_of_a_structures_table_that_make_no_crystal(
     row["frac_coords"] = good.frac_coords.ravel().tolist()
     path = file_of(tmp_path, json.dumps({**row, column: value}) + "\n" + json.dumps(row), "rows.jsonl")
     bad, fine = (entry.crystal for entry in entries_of(path))
-    assert reason in flaws([bad])[0] and flaws([fine]) == [""]
+    assert reason in str(checked([bad])[0]) and checked([fine]) == [fine]
 
 
 def test_a_bad_file_costs_one_row(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def test_table_that_fails_midway_leaves_the_old_file(tmp_path: Path) -> None:
     write_table(path, split_table(), SPLIT, ABOUT)
     before = path.read_bytes()
 
-    def torn():  # type: ignore[no-untyped-def]
+    def torn() -> Iterator[pa.RecordBatch]:
         yield from split_table().to_batches()
         raise RuntimeError("torn")
 

@@ -10,12 +10,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 import spglib
-from pymatgen.core import Composition
 
 from cgcnn import tables
 from cgcnn.arrays import Crystal
-from cgcnn.crystals import flaws, reduced_formula
-from cgcnn.elements import SYMBOLS
+from cgcnn.crystals import checked, composition, reduced_formula
 from cgcnn.errors import InputError
 from cgcnn.perovskites import classify
 
@@ -46,13 +44,13 @@ def collect(entries: Iterable[Entry], units: Mapping[str, str]) -> tuple[pa.Tabl
     rows: dict[str, dict[str, object]] = {}
     rejects: list[dict[str, str]] = []
     for entry in entries:
-        reason = flaws([entry.crystal])[0]
+        (crystal,) = checked([entry.crystal])
         if entry.material_id in rows:
-            reason = "duplicate material_id: the first one was kept"
-        if not reason:
-            rows[entry.material_id] = _row(entry, units)
+            crystal = "duplicate material_id: the first one was kept"
+        if isinstance(crystal, str):
+            rejects.append({"material_id": entry.material_id, "origin": entry.origin, "reason": crystal})
         else:
-            rejects.append({"material_id": entry.material_id, "origin": entry.origin, "reason": reason})
+            rows[entry.material_id] = _row(entry, crystal, units)
     if not rows:
         why = f" The first reason: {rejects[0]['origin']}: {rejects[0]['reason']}." if rejects else ""
         raise InputError(f"The source holds no usable structure ({len(rejects)} rejected).{why}")
@@ -61,9 +59,7 @@ def collect(entries: Iterable[Entry], units: Mapping[str, str]) -> tuple[pa.Tabl
     return structures, pa.Table.from_pylist(rejects, schema=tables.REJECTS)
 
 
-def _row(entry: Entry, units: Mapping[str, str]) -> dict[str, object]:
-    crystal = entry.crystal
-    assert isinstance(crystal, Crystal)
+def _row(entry: Entry, crystal: Crystal, units: Mapping[str, str]) -> dict[str, object]:
     space_group, prototype = symmetry(crystal)
     return {
         "material_id": entry.material_id,
@@ -93,8 +89,7 @@ def symmetry(crystal: Crystal) -> tuple[int, str]:
     of the axes either.
     """
     numbers = crystal.atomic_numbers.tolist()
-    counts = {SYMBOLS[number]: float(numbers.count(number)) for number in set(numbers)}
-    anonymous = Composition(counts).anonymized_formula
+    anonymous = composition(crystal.atomic_numbers).anonymized_formula
     try:
         found = spglib.get_symmetry_dataset(
             (crystal.lattice.tolist(), crystal.frac_coords.tolist(), numbers), symprec=_SYMMETRY_PRECISION

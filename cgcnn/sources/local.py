@@ -8,9 +8,7 @@ import csv
 import difflib
 import json
 import logging
-import lzma
 import math
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,7 @@ from ase import Atoms
 from ase.io.formats import filetype, ioformats
 from monty.io import zopen
 
-from cgcnn.cif import PACKED, read_text
+from cgcnn.cif import PACKED, UNREADABLE, read_text
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry
 from cgcnn.sources.parsing import is_structure, parse_crystal, text_of
@@ -178,11 +176,11 @@ def rows_of(path: Path) -> Iterator[Row]:
         if path.is_dir():
             yield from _cgcnn_rows(path) if is_cgcnn_folder(path) else _rows_of_each_file(path)
         elif path.stat().st_size == 0:
-            raise InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
+            raise _empty(path)
         elif suffix_of(path) == ".cif":
             text = read_text(path)
             if not text.strip():
-                raise InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
+                raise _empty(path)
             yield Row(path.name, {}, stem_of(path), text)
         elif table_suffix(path):
             for number, fields in enumerate(_table_rows(path), start=1):
@@ -192,8 +190,12 @@ def rows_of(path: Path) -> Iterator[Row]:
             yield from _json_file_rows(path)
         else:
             yield from _ase_rows(path)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
+    except (*UNREADABLE, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read ({error}). Repair it, or take it out of source.paths.") from None
+
+
+def _empty(path: Path) -> InputError:
+    return InputError(f"{path}: the file is empty. Fill it, or take it out of source.paths.")
 
 
 def is_cgcnn_folder(path: Path) -> bool:

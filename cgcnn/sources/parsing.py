@@ -1,10 +1,8 @@
 """One structure in whatever form a file holds it, to a crystal; or to the reason why there is none."""
 
 import json
-import lzma
 import math
 import warnings
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from ase import Atoms
 from pymatgen.core import Lattice, Structure
 
 from cgcnn.arrays import Crystal
-from cgcnn.cif import LONGEST_PLAIN, plain_crystals, read_cif, read_text
+from cgcnn.cif import LONGEST_PLAIN, UNREADABLE, plain_crystals, read_cif, read_text
 from cgcnn.crystals import crystal_in, crystal_of
 from cgcnn.errors import InputError
 
@@ -68,7 +66,7 @@ def short_text(given: Any) -> str:
         return given if len(given) < LONGEST_PLAIN else ""
     try:
         return read_text(given, LONGEST_PLAIN) if isinstance(given, Path) else ""
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
+    except (*UNREADABLE, ValueError):
         return ""  # `parse_crystal` says why
 
 

@@ -6,12 +6,10 @@ cannot be read is an entry that says why, so that one bad file among a million c
 
 import gzip
 import json
-import lzma
 import re
 import shutil
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import Any, NamedTuple
 from ase import Atoms
 from pymatgen.core import Structure
 
-from cgcnn.cif import read_text
+from cgcnn.cif import UNREADABLE, read_text
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, local
 from cgcnn.sources.parsing import is_row_of_structures, is_structure, parse_crystal, parse_crystals, short_text
@@ -148,7 +146,7 @@ def _cif_blocks(path: Path) -> list[str]:
         return []
     try:
         text = read_text(path)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError):
+    except UNREADABLE:
         return []  # the reader of a single block says why
     starts = [match.start() for match in _CIF_BLOCK.finditer(text)]
     blocks = [text[start:end] for start, end in pairwise([*starts, len(text)])]
