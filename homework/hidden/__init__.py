@@ -55,7 +55,7 @@ def _on_random_cases(
 
 
 neighbours = _on_random_cases(checks.neighbours, cases.cell)
-nearest = _on_random_cases(checks.nearest, cases.edges_to_cut)
+nearest = _on_random_cases(checks.nearest, cases.edges_to_cut, 40)
 expand = _on_random_cases(checks.expand, cases.distances)
 bits = _on_random_cases(checks.bits, cases.properties)
 relabel = _on_random_cases(checks.relabel, cases.relabelling)
@@ -86,7 +86,7 @@ enrichment = _on_random_cases(checks.enrichment, cases.picks)
 
 close_packed = _on_random_cases(checks.close_packed, cases.packing, 5)
 composition_limit = _on_random_cases(checks.composition_limit, cases.formulas)
-abo3 = _on_random_cases(checks.abo3, cases.composition, 40)
+abo3 = _on_random_cases(checks.abo3, cases.composition, 100)
 group_split = _on_random_cases(checks.group_split, cases.groups, 10)
 rattled = _on_random_cases(checks.rattled, cases.rattling, 10)
 

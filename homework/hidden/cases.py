@@ -18,21 +18,33 @@ def cell(number: int) -> Cell:
     """One to three sites in a slanted cell, no two nearer than 0.8 Å."""
     rng = np.random.default_rng(number)
     while True:
-        lattice = np.diag(rng.uniform(2.2, 5.0, 3)) + np.tril(rng.uniform(-2.0, 2.0, (3, 3)), -1)
-        found = Cell(lattice, rng.random((rng.integers(1, 4), 3)), rng.uniform(2.5, 5.0))
+        lattice = np.diag(rng.uniform(1.8, 4.0, 3)) + np.tril(rng.uniform(-2.0, 2.0, (3, 3)), -1)
+        found = Cell(lattice, rng.random((rng.integers(1, 4), 3)), rng.uniform(3.0, 5.0))
         distance = Cell(lattice, found.frac_coords, found.cutoff + _SAFE).edges()[2]
         if len(distance) and distance.min() > 0.8 and distance.max() < found.cutoff - _SAFE:
             return found
 
 
 def edges_to_cut(number: int) -> tuple[Edges, int, int, float]:
-    """Edges in any order, the number of sites (the last one may have none), k and a tolerance."""
+    """Edges in any order, the number of sites, k and a tolerance.
+
+    A near-tie follows the k-th neighbour of site 0; one site has a single neighbour, and there may be one that has none.
+    """
     rng = np.random.default_rng(number)
-    edges = cell(number).edges()
+    while True:
+        centre, neighbour, distance = cell(int(rng.integers(2**32))).edges()
+        steps = np.round(distance / 0.05) * 0.05  # ties and near-ties; 0.08 and 0.12 lie between the steps
+        tolerance = float(rng.choice([0.08, 0.12]))
+        gaps = np.diff(np.sort(steps[centre == 0]))
+        k = 1 + np.flatnonzero((gaps > 0.04) & (gaps < tolerance))
+        k = k[(k > 1) & (k < 16)]
+        if len(k):
+            break
+    lonely = int(centre.max()) + 1
+    edges = np.append(centre, lonely), np.append(neighbour, 0), np.append(steps, steps.max() + 1)
     order = rng.permutation(len(edges[0]))
-    n_sites = int(edges[0].max()) + 1 + int(rng.integers(0, 2))
-    steps = np.round(edges[2][order] / 0.05) * 0.05  # ties and near-ties; 0.08 and 0.12 lie between the steps
-    return (edges[0][order], edges[1][order], steps), n_sites, int(rng.integers(1, 16)), float(rng.choice([0.08, 0.12]))
+    n_sites = lonely + 1 + int(rng.integers(0, 2))
+    return (edges[0][order], edges[1][order], edges[2][order]), n_sites, int(rng.choice(k)), tolerance
 
 
 def distances(number: int) -> np.ndarray:
@@ -81,7 +93,7 @@ def logits(number: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of any size, and classes."""
     rng = np.random.default_rng(number)
     n = int(rng.integers(2, 9))
-    return torch.tensor(rng.normal(scale=rng.choice([1.0, 400.0]), size=(n, 2))), torch.tensor(rng.integers(0, 2, n))
+    return torch.tensor(rng.normal(scale=rng.choice([1.0, 4000.0, 4000.0]), size=(n, 2))), torch.tensor(rng.integers(0, 2, n))
 
 
 def targets(number: int) -> tuple[torch.Tensor, torch.Tensor]:
