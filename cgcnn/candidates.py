@@ -112,7 +112,7 @@ def perovskites(anions: Sequence[str] = ("O",), fit: Fit | None = None) -> Itera
     unknown = [name for name in anions if name not in ANIONS]
     if unknown:
         raise InputError(f"{unknown[0]} is no anion known here. Choose from {', '.join(ANIONS)}.")
-    return (candidate for anion in anions for candidate in _of_anion(anion, fit))
+    return (candidate for anion in dict.fromkeys(anions) for candidate in _of_anion(anion, fit))
 
 
 def _of_anion(anion: str, fit: Fit) -> Iterator[Perovskite]:

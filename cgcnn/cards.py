@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from cgcnn.metrics import HEADLINE
+from cgcnn.tasks import what_is_predicted
 
 _NETWORKS = {
     "none": "A network without neighbours",
@@ -44,7 +45,7 @@ def card(model: Mapping[str, Any], metrics: Mapping[str, Any], digest: str, elem
         "short_name": f"{task}/{variant}",
         "kind": kind,
         "kind_of_network": _NETWORKS[model["conv"]],
-        "target": _target(model["task"]),
+        "target": what_is_predicted(model["task"]),
         "unit": metrics["unit"],
         "digest": digest,
         "seeds": model["seeds"],
@@ -68,12 +69,6 @@ def markdown(content: Mapping[str, Any]) -> str:
     template = Path(__file__).with_name("cards.md").read_text(encoding="utf-8")
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # no HTML
     return environment.from_string(template).render(content)
-
-
-def _target(task: Mapping[str, Any]) -> str:
-    if task["kind"] == "regression":
-        return str(task["target"]).replace("_", " ")
-    return f"the probability of {task['positive']}" if task["positive"] else f"the probability of {task['target']} = 1"
 
 
 def _data(model: Mapping[str, Any], split: str, counts: Mapping[str, int], elements: list[str]) -> dict[str, str]:

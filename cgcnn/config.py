@@ -22,10 +22,10 @@ from pydantic import (
 )
 
 from cgcnn.errors import InputError
+from cgcnn.splits import Strategy
 from cgcnn.tables import STRUCTURES
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-Strategy = Literal["random", "formula", "prototype", "element"]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 T = TypeVar("T")
 
@@ -197,10 +197,17 @@ class Screen(Section):
     split: str
     variant: Name
     wants: Annotated[dict[Name, tuple[float | None, float | None]], Field(min_length=1)]
-    anions: list[Literal["O", "S", "Se", "N", "F", "Cl", "Br", "I"]]
+    anions: Annotated[list[Literal["O", "S", "Se", "N", "F", "Cl", "Br", "I"]], Field(min_length=1), Unique]
     paths: list[str]
     top: PositiveInt
     hindsight: Hindsight
+
+    @model_validator(mode="after")
+    def _windows_are_not_empty(self) -> "Screen":
+        for name, (low, high) in self.wants.items():
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"wants.{name}: no value lies in {low:g} to {high:g}; write the lower end first")
+        return self
 
 
 class Limits(Section):
@@ -266,6 +273,11 @@ class Config(Section):
                 raise ValueError(
                     f"variants.{name}: model.smooth_cutoff needs graphs.ties: shells, at least 12 neighbours, "
                     f"and a graphs.tie_tolerance of at least {smooth:g}"
+                )
+            if variant.conv == "gated" and variant.model.shared_shell and not smooth and graphs.max_neighbours != 12:
+                raise ValueError(
+                    f"variants.{name}: model.shared_shell shares the places of 12 neighbours. Set it to 0, "
+                    "or graphs.max_neighbours to 12"
                 )
         return self
 

@@ -40,7 +40,8 @@ def sharing(batch: Batch, width: float) -> Batch:
     Neighbours up to `width` nearer than the twelfth, and all that are farther, share what nearer ones leave of twelve.
 
     Args:
-        batch: of graphs with whole shells; where they are cut at twelve neighbours, nothing changes.
+        batch: of graphs of 12 neighbours in whole shells (more would take their places from all, near and far); where
+            they are cut at twelve, nothing changes.
         width: in Å.
     """
     distance = batch.distance.index_select(0, batch.distance_index)  # (E,)

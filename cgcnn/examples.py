@@ -21,13 +21,22 @@ def load_graphs(graphs: Sequence[Path], split: Path) -> tuple[CrystalGraphs, pa.
         InputError: a material of the split has no graph.
     """
     table = read_table(split, SPLIT)
+    return graphs_of(graphs, table["material_id"].to_pylist()), table
+
+
+def graphs_of(graphs: Sequence[Path], material_ids: Sequence[str]) -> CrystalGraphs:
+    """Crystal graphs of these materials, in their order.
+
+    Raises:
+        InputError: a material has no graph.
+    """
     ids, everything = read_graphs(graphs)
     place = {material_id: row for row, material_id in enumerate(ids)}
-    wanted = table["material_id"].to_pylist()
-    missing = [material_id for material_id in wanted if material_id not in place]
+    missing = [material_id for material_id in material_ids if material_id not in place]
     if missing:
-        raise InputError(f"{split}: {missing[0]} and {len(missing) - 1} others have no graph. Build the graphs again.")
-    return everything.take(np.array([place[material_id] for material_id in wanted])), table
+        others = f" and {len(missing) - 1} others" if len(missing) > 1 else ""
+        raise InputError(f"{graphs[0]}: no graph of {missing[0]}{others}. Build the graphs again.")
+    return everything.take(np.array([place[material_id] for material_id in material_ids]))
 
 
 def load_examples(graphs: Sequence[Path], split: Path, device: torch.device) -> tuple[PackedGraphs, Example]:

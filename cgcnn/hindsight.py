@@ -7,7 +7,7 @@ Model. 47, 488, 2007). Formulas stay whole, so that no polymorph of a hidden mat
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,6 @@ from cgcnn.training import Example, TrainSettings, new_model, train
 Floats = NDArray[np.floating[Any]]
 
 _VALIDATION = 0.2  # of what is not hidden
-METHODS = ("network", "composition", "random")
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,46 @@ class Trial:
     high: float
     hidden_hits: float  # share of the formulas that meet the target and are hidden; 1: training never sees one
     hidden_others: float  # share of the other formulas that are hidden with them
+
+
+def prove(
+    graphs: CrystalGraphs,
+    formulas: Sequence[str],
+    target: Floats,
+    section: Mapping[str, Any],
+    progress: Callable[[Iterable[int], str], Iterable[int]],
+    shown: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Every trial that the configuration asks for.
+
+    Args:
+        graphs, formulas, target: of C materials, as for `run_trial`.
+        section: low and high of the target window, None for infinite; hidden_hits, hidden_others, draws and seeds of
+            the configuration's screen.hindsight; conv, model and train of the networks.
+        progress: wraps the draws of a trial, with a label.
+        shown: called with lines of progress.
+
+    Returns:
+        For each share of hidden hits: hidden_hits, draws (what `run_trial` gives of each), summary.
+    """
+    low = -math.inf if section["low"] is None else section["low"]
+    high = math.inf if section["high"] is None else section["high"]
+    shape = ModelSettings(section["conv"], "regression", **section["model"])
+    settings = TrainSettings(**section["train"])
+    found = []
+    for hidden in section["hidden_hits"]:
+        trial = Trial(low, high, hidden, section["hidden_others"])
+        draws = []
+        for draw in progress(range(section["draws"]), f"{hidden:.0%} of the hits hidden"):
+            draws.append(run_trial(graphs, formulas, target, trial, draw, shape, settings, section["seeds"], shown))
+            shown(_told(draws[-1]))
+        found.append({"hidden_hits": hidden, "draws": draws, "summary": summarise(draws)})
+    return found
+
+
+def _told(trial: Mapping[str, Any]) -> str:
+    better = ", ".join(f"{name} {trial[name]['enrichment_5']:.1f}" for name in ("network", "composition"))
+    return f"{trial['hits']} of {trial['hidden']} hidden materials meet it; the top 5 % hold, over chance: {better}"
 
 
 def run_trial(
@@ -63,8 +102,8 @@ def run_trial(
         shown: called with a line of progress.
 
     Returns:
-        hidden, hits (how many are hidden, how many of them meet the target), and for each of METHODS what `enrichment`
-        says of its list; random is its expectation.
+        hidden, hits (how many are hidden, how many of them meet the target), and for network, composition and random
+        what `enrichment` says of its list; random is its expectation.
 
     Raises:
         InputError: nothing, or everything, meets the target.

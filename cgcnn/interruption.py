@@ -89,17 +89,41 @@ def alone(folder: Path) -> Iterator[None]:
 
 def awaited(folder: Path) -> bool:
     """Whether another copy of this job waits for what is in `folder`."""
-    return any(folder.parent.glob(f"{folder.name}.waiting-*"))
+    marks = [mark for mark in folder.parent.glob(f"{folder.name}.waiting-*") if _is_held(mark)]
+    return len(marks) > 0
 
 
 @contextmanager
 def _announced(folder: Path) -> Iterator[None]:
-    mark = folder.parent / f"{folder.name}.waiting-{os.uname().nodename}-{os.getpid()}"
-    mark.touch()
+    """Inside, a mark beside the folder is locked, which ends with the process however that ends."""
+    with _lock(folder.parent / f"{folder.name}.waiting-{os.uname().nodename}-{os.getpid()}"):
+        yield
+
+
+def _is_held(mark: Path) -> bool:
+    """Whether who left the mark still waits; removes it if not."""
+    try:
+        with _lock(mark, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+@contextmanager
+def _lock(path: Path, timeout: float = -1) -> Iterator[None]:
+    """Hold the operating system's lock (flock) on a file, which is gone afterwards.
+
+    Raises:
+        Timeout: another process held it for so many seconds.
+        OSError: the file system knows no locks.
+    """
+    lock = FileLock(path, timeout=timeout, poll_interval=1, fallback_to_soft=False)
+    lock.acquire()
     try:
         yield
     finally:
-        mark.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)  # while it is held; who waits for it takes a new one
+        lock.release()
 
 
 @contextmanager

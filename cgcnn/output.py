@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cgcnn.errors import InputError
-from cgcnn.tables import atomic_path
+from cgcnn.tables import atomic_path, with_metadata
 
 SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
 _DIGITS = 6  # significant, in text; float32 networks have no more
@@ -49,7 +49,12 @@ def _check_place(path: Path) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror}). Choose another place.") from None
 
 
-def write(path: Path | None, tables: Iterable[pd.DataFrame], about: Mapping[str, object] | None = None) -> None:
+def write(
+    path: Path | None,
+    tables: Iterable[pd.DataFrame],
+    about: Mapping[str, object] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> None:
     """Write tables of equal columns one after the other; all of the file appears at the end, or nothing.
 
     Numbers that are not known are empty in CSV and null in JSON, which has no infinite ones either.
@@ -58,28 +63,32 @@ def write(path: Path | None, tables: Iterable[pd.DataFrame], about: Mapping[str,
         path: its suffix tells the format; None prints aligned text.
         tables: at least one.
         about: facts for the metadata of a Parquet file.
+        units: of columns, for the same.
     """
     check(path)
     if path is None:
         _print(tables)
         return
-    writer = {".csv": _csv, ".json": _json, ".jsonl": _json_lines, ".parquet": _parquet}[path.suffix.lower()]
+    suffix = path.suffix.lower()
     with atomic_path(path) as temporary:
-        writer(temporary, tables, about or {})
+        if suffix == ".parquet":
+            _parquet(temporary, tables, about or {}, units or {})
+        else:
+            {".csv": _csv, ".json": _json, ".jsonl": _json_lines}[suffix](temporary, tables)
 
 
-def _csv(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object]) -> None:
+def _csv(path: Path, tables: Iterable[pd.DataFrame]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         for number, table in enumerate(tables):
             table.to_csv(file, index=False, header=number == 0, float_format=f"%.{_DIGITS}g", lineterminator="\n")
 
 
-def _json_lines(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object]) -> None:
+def _json_lines(path: Path, tables: Iterable[pd.DataFrame]) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in _objects(tables))
 
 
-def _json(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object]) -> None:
+def _json(path: Path, tables: Iterable[pd.DataFrame]) -> None:
     with path.open("w", encoding="utf-8") as file:
         for number, line in enumerate(_objects(tables)):
             file.write(("[\n" if number == 0 else ",\n") + line)
@@ -98,15 +107,17 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, str | int | bool) else [_plain(float(item)) for item in value]
 
 
-def _parquet(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object]) -> None:
+def _parquet(path: Path, tables: Iterable[pd.DataFrame], about: Mapping[str, object], units: Mapping[str, str]) -> None:
     writer = None
     try:
         for table in tables:
             batch = pa.Table.from_pandas(table, preserve_index=False)
             if writer is None:
-                facts = {key: json.dumps(about[key], sort_keys=True) for key in sorted(about)}
-                schema = batch.schema.with_metadata(facts)
-                writer = pq.ParquetWriter(path, schema, compression="zstd")
+                fields = [
+                    column.with_metadata({"unit": units[column.name]}) if units.get(column.name) else column
+                    for column in batch.schema
+                ]
+                writer = pq.ParquetWriter(path, with_metadata(pa.schema(fields), about), compression="zstd")
             writer.write_table(batch.cast(writer.schema))
     finally:
         if writer is not None:

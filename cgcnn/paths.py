@@ -1,17 +1,21 @@
 """Paths that a configuration gives."""
 
 import os
+from pathlib import Path
 
 from cgcnn.errors import InputError
 
 
 def expanded(path: str) -> str:
-    """The path with its environment variables ($NAME or ${NAME}) filled in.
+    """The path with its environment variables ($NAME or ${NAME}) and the home folder (~) filled in.
 
     Raises:
-        InputError: a variable is not set.
+        InputError: a variable is not set, or nobody has that home.
     """
-    full = os.path.expandvars(path)
+    try:
+        full = str(Path(os.path.expandvars(path)).expanduser())
+    except RuntimeError:
+        raise InputError(f"{path}: nobody has this home folder. Write the path.") from None
     if "$" in full:
-        raise InputError(f"source.paths: {path}: an environment variable in it is not set. Set it, or write the path.")
+        raise InputError(f"{path}: an environment variable in it is not set. Set it, or write the path.")
     return full

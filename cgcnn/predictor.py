@@ -22,6 +22,7 @@ from cgcnn.pretrained import PUBLISHED, available, find
 from cgcnn.report.words import label_note
 from cgcnn.sources import Entry
 from cgcnn.sources.structures import Materials, entries_of
+from cgcnn.tasks import what_is_predicted
 from cgcnn.tensors import PackedGraphs
 
 CONFIDENCE = 0.9  # of the intervals, unless told otherwise
@@ -87,7 +88,7 @@ class Predictor:
     Args:
         models: networks of all seeds, in evaluation mode.
         rule: which neighbours the graphs have that they were trained with.
-        task: name, kind (regression or classification), target, unit.
+        task: name, kind (regression or classification), target, unit, positive (the name of class 1, if it has one).
         domain: of the training; None where nothing is known, as of the published weights.
         device: auto, cpu or cuda.
         data: what the card says of the data that it was trained on.
@@ -119,8 +120,13 @@ class Predictor:
         if str(model).startswith(PUBLISHED):
             name = str(model).removeprefix(PUBLISHED)
             network = published.published_model(name)
-            target, unit = published.CLASS_1.get(name, name), published.UNITS.get(name, "")
-            task = {"name": name, "kind": network.settings.kind, "target": target, "unit": unit}
+            task = {
+                "name": name,
+                "kind": network.settings.kind,
+                "target": published.CLASS_1.get(name, name),
+                "unit": published.UNITS.get(name, ""),
+                "positive": published.CLASS_1.get(name, ""),
+            }
             return cls({0: network}, NeighbourRule(ties="cut"), task, device=device)
         weights = find(model)
         models, card = load_models(weights)
@@ -130,6 +136,15 @@ class Predictor:
         task = {**card["task"], "name": names.get(weights.resolve(), card["name"])}
         domain = load_domain(weights.with_name(DOMAIN_FILE))
         return cls(models, NeighbourRule(**card["neighbours"]), task, domain, device, card.get("data"))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Facts for the metadata of what it says: the model, its unit, and the data that it learned from."""
+        return {**self.data, "model": self.task["name"], "unit": self.unit}
+
+    def units(self, *columns: str) -> dict[str, str]:
+        """Units of columns that hold the property."""
+        return dict.fromkeys(columns, self.unit)
 
     def predict(self, materials: Materials, confidence: float = CONFIDENCE) -> pd.DataFrame:
         """One row a structure, in the order given, duplicates included.
@@ -201,13 +216,13 @@ class Predictor:
 
     def describe(self, confidence: float = CONFIDENCE) -> str:
         """One line: what is predicted, by what, how sure."""
-        what = f"probability of {self.task['target']}" if self.kind == "classification" else self.task["target"]
         unit = f" in {self.unit}" if self.unit else ""
         sure = "no intervals: nothing is known of its validation"
         if self.domain is not None:
             sure = f"{100 * confidence:g} % intervals from {len(self.domain.scores)} validation materials"
         seeds = "1 network" if len(self.models) == 1 else f"mean of {len(self.models)} networks"
         note = label_note(self.data, self.kind)
+        what = what_is_predicted(self.task)
         return f"{self.task['name']}: {what}{unit}{f' ({note})' if note else ''}, {seeds}, {sure}."
 
     def chunks(self, entries: Iterable[Entry]) -> Iterator[Chunk]:

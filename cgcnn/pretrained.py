@@ -49,7 +49,7 @@ def find(name: str | Path, roots: Sequence[Path] | None = None) -> Path:
     raise InputError(
         f"{given}: no such model, file or folder."
         + (f" Did you mean {near[0]}?" if near else "")
-        + f" There are: {', '.join(found) or 'none; run the pipeline, or `dvc pull pretrained`'}."
+        + f" There are: {', '.join(found) or 'none; run the pipeline, or `dvc pull pretrained/embedded`'}."
     )
 
 

@@ -7,8 +7,9 @@ of the models were independent. They hold for candidates like the validation mat
 
 import logging
 import math
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ import pandas as pd
 from cgcnn.arrays import Crystal
 from cgcnn.candidates import Perovskite, perovskites
 from cgcnn.crystals import checked, reduced_formula
+from cgcnn.domain import Domain
 from cgcnn.errors import InputError
-from cgcnn.predictor import CONFIDENCE, Predictor, outside_domain
+from cgcnn.predictor import CONFIDENCE, Answers, Chunk, Predictor, outside_domain
 from cgcnn.sources import Entry
 from cgcnn.sources.structures import entries_of
 
@@ -82,50 +84,64 @@ def screen(entries: Iterable[Entry], wants: Sequence[Want], known: Set[str] = fr
     if len(set(names)) < len(names):
         raise InputError(f"Two windows of one property: {', '.join(names)}. Give one for each.")
     tables: list[pd.DataFrame] = []
-    kept: list[tuple[float, float, int, Crystal]] = []
-    row = 0
+    best: list[_Placed] = []
+    n_rows = 0
     for chunk in wants[0].predictor.chunks(entries):
-        table = pd.DataFrame({"id": chunk.ids, "reason": chunk.reasons})
-        table["probability"], table["unseen_elements"], table["miss"] = 1.0, "", 0.0
-        outside = np.zeros(len(table), dtype=bool)
-        for want in wants:
-            predictor = want.predictor
-            first = want is wants[0]
-            mine = chunk if first else predictor.with_graphs(chunk.ids, chunk.reasons, chunk.crystals)
-            answers = predictor.ask(mine)
-            said = predictor.table(mine, answers, CONFIDENCE)
-            table["formula"] = said["formula"]
-            table[want.name] = said["prediction"]
-            for column in ("spread", "lower", "upper", "distance"):
-                table[f"{want.name}_{column}"] = said[column]
-            value = said["prediction"].to_numpy()
-            table[f"{want.name}_probability"] = predictor.probability_between(value, want.low, want.high)
-            table.loc[np.isnan(value), f"{want.name}_probability"] = np.nan
-            table["probability"] *= table[f"{want.name}_probability"]
-            table["miss"] += np.clip(np.maximum(want.low - value, value - want.high), 0, None)
-            outside |= outside_domain(said).to_numpy()
-            table["unseen_elements"] = [
-                " ".join(sorted({*a.split(), *b.split()}))
-                for a, b in zip(table["unseen_elements"], said["unseen_elements"], strict=True)
-            ]
-            if first:
-                nearest = np.array([], dtype=object)
-                if answers is not None and predictor.domain is not None:
-                    _, which = predictor.domain.distances(answers.embeddings)
-                    nearest = np.array(predictor.domain.facts["material_ids"], dtype=object)[which]
-                table["nearest"] = chunk.spread_out(nearest, "") if len(nearest) else ""
-        table["outside"] = outside
-        order = zip(table.loc[chunk.usable, "probability"], table.loc[chunk.usable, "miss"], strict=True)
-        places = (row + np.flatnonzero(chunk.usable)).tolist()
-        for (probability, miss), place, crystal in zip(order, places, chunk.crystals, strict=True):
-            kept.append((-probability, miss, place, crystal))
-        kept = sorted(kept, key=lambda each: each[:3])[:top]
-        row += len(table)
-        tables.append(table)
+        tables.append(_judged(chunk, wants))
+        best = sorted([*best, *_placed(tables[-1], chunk, n_rows)], key=lambda each: each.order)[:top]
+        n_rows += len(chunk.ids)
     if not tables:
         raise InputError("There is no candidate. Give files, other anions, or wider bounds of the factors.")
-    crystals = {place: crystal for *_, place, crystal in kept}
+    crystals = {place: crystal for (*_, place), crystal in best}
     return _ranked(pd.concat(tables, ignore_index=True), crystals, _known(wants, known), names)
+
+
+class _Placed(NamedTuple):
+    """A crystal, and what it is sorted by: best first."""
+
+    order: tuple[float, float, int]  # -probability, miss, row in the order given
+    crystal: Crystal
+
+
+def _placed(table: pd.DataFrame, chunk: Chunk, n_before: int) -> Iterator[_Placed]:
+    usable = np.flatnonzero(chunk.usable)
+    for row, crystal in zip(usable.tolist(), chunk.crystals, strict=True):
+        yield _Placed((-table["probability"][row], table["miss"][row], n_before + row), crystal)
+
+
+def _judged(chunk: Chunk, wants: Sequence[Want]) -> pd.DataFrame:
+    """What the models say of each entry; miss is how far the predictions lie from the windows, in their units."""
+    table = pd.DataFrame({"id": chunk.ids, "reason": chunk.reasons})
+    table["probability"], table["miss"], table["outside"], table["unseen_elements"] = 1.0, 0.0, False, ""
+    for want in wants:
+        predictor, is_first = want.predictor, want is wants[0]
+        mine = chunk if is_first else predictor.with_graphs(chunk.ids, chunk.reasons, chunk.crystals)
+        answers = predictor.ask(mine)
+        said = predictor.table(mine, answers, CONFIDENCE)
+        if is_first:
+            table["formula"], table["nearest"] = said["formula"], _nearest(chunk, answers, predictor.domain)
+        table[want.name] = said["prediction"]
+        for column in ("spread", "lower", "upper", "distance"):
+            table[f"{want.name}_{column}"] = said[column]
+        value = said["prediction"].to_numpy()
+        probability = np.where(np.isnan(value), np.nan, predictor.probability_between(value, want.low, want.high))
+        table[f"{want.name}_probability"] = probability
+        table["probability"] *= probability
+        table["miss"] += np.clip(np.maximum(want.low - value, value - want.high), 0, None)
+        table["outside"] |= outside_domain(said)
+        table["unseen_elements"] = [
+            " ".join(sorted({*a.split(), *b.split()}))
+            for a, b in zip(table["unseen_elements"], said["unseen_elements"], strict=True)
+        ]
+    return table
+
+
+def _nearest(chunk: Chunk, answers: Answers | None, domain: Domain | None) -> np.ndarray | str:
+    """The most similar training material of each entry (n,), nothing where it is not known."""
+    if answers is None or domain is None:
+        return ""
+    _, which = domain.distances(answers.embeddings)
+    return chunk.spread_out(np.array(domain.facts["material_ids"], dtype=object)[which], "")
 
 
 def _ranked(table: pd.DataFrame, top: dict[int, Crystal], known: Set[str], names: Sequence[str]) -> Screened:
@@ -142,6 +158,16 @@ def _ranked(table: pd.DataFrame, top: dict[int, Crystal], known: Set[str], names
 def _known(wants: Sequence[Want], known: Set[str]) -> Set[str]:
     domains = [want.predictor.domain for want in wants]
     return set(known).union(*(domain.facts["formulas"] for domain in domains if domain is not None))
+
+
+def facts(wants: Sequence[Want]) -> tuple[dict[str, Any], dict[str, str]]:
+    """For the metadata of a ranking: what was wanted of which models, and the units of the columns."""
+    units = {"cell": "Å"}
+    for want in wants:
+        own = (want.name + measure for measure in ("", "_spread", "_lower", "_upper"))
+        units |= want.predictor.units(*own) | {f"{want.name}_distance": "percentile"}
+    models = {want.name: want.predictor.about for want in wants}
+    return {"wanted": [want.describe() for want in wants], "models": models}, units
 
 
 def entries_of_candidates(candidates: Iterable[Perovskite]) -> Iterable[Entry]:

@@ -6,13 +6,15 @@ they let a model look better than it is on materials that are really new (Meredi
 """
 
 from collections.abc import Collection, Sequence
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cgcnn.errors import InputError
 
-STRATEGIES = ("random", "formula", "prototype", "element")
+Strategy = Literal["random", "formula", "prototype", "element"]
+STRATEGIES: tuple[str, ...] = get_args(Strategy)
 SUBSETS = ("train", "validation", "test")
 
 _ENOUGH = 0.9  # share of the materials wanted for a subset that ends the search for further elements

@@ -1,11 +1,27 @@
-"""The few figures of a run by which two versions of it are compared, flat enough for `dvc metrics` and `dvc plots`."""
+"""The scores of a run, and the few figures by which versions of it are compared, for `dvc metrics` and `dvc plots`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from cgcnn.metrics import HEADLINE, Kind
+from cgcnn.metrics import HEADLINE, Kind, summarise
+
+
+def scores(kind: Kind, table: pd.DataFrame, resamples: int, seed: int) -> dict[str, dict[str, Any]]:
+    """Model -> what `metrics.summarise` gives.
+
+    Args:
+        table: predictions of all models, as `tables.PREDICTIONS`.
+        resamples, seed: of the bootstrap intervals.
+    """
+    found = {}
+    for name, rows in table.groupby("model", sort=True):
+        wide = rows.pivot(index="material_id", columns="seed", values="prediction")
+        about = rows.drop_duplicates("material_id").set_index("material_id").loc[wide.index]
+        predictions = {int(each): wide[each].to_numpy() for each in sorted(rows["seed"].unique())}
+        found[str(name)] = summarise(kind, about["target"], about["subset"], predictions, resamples, seed)
+    return found
 
 
 def headline(kind: Kind, models: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:

@@ -109,12 +109,24 @@ EXAMINATION = pa.schema(
 )
 
 
+def predictions_of(split: pa.Table, model: str, seed: int, prediction: np.ndarray) -> pa.Table:
+    """Rows of PREDICTIONS: what one seed of a model says (n,) of the n materials of a split."""
+    columns = {
+        **{name: split[name] for name in SPLIT.names},
+        "model": pa.repeat(model, len(split)),
+        "seed": pa.repeat(pa.scalar(seed, pa.int32()), len(split)),
+        "prediction": pa.array(prediction),
+    }
+    return pa.table(columns).select(PREDICTIONS.names)
+
+
 def structures_schema(units: Mapping[str, str]) -> pa.Schema:
     """The structures table with a column for each target property, in its unit, missing values allowed."""
     return pa.schema([*STRUCTURES, *(_field(name, pa.float64(), unit, nullable=True) for name, unit in units.items())])
 
 
-def _with_metadata(schema: pa.Schema, about: Mapping[str, object]) -> pa.Schema:
+def with_metadata(schema: pa.Schema, about: Mapping[str, object]) -> pa.Schema:
+    """The schema with its version, the units of its columns and `about`, as every Parquet file has them."""
     units = {field.name: field.metadata[b"unit"].decode() for field in schema if field.metadata}
     facts = {"schema_version": SCHEMA_VERSION, "units": units, **about}
     return schema.with_metadata({key: json.dumps(facts[key], sort_keys=True) for key in sorted(facts)})
@@ -149,7 +161,7 @@ def write_batches(
     path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema, about: Mapping[str, object]
 ) -> None:
     """Stream record batches, already in order, into one file: a row group a batch, bounded memory."""
-    schema = _with_metadata(schema, about)
+    schema = with_metadata(schema, about)
     # Distances hardly repeat: without a dictionary they take two thirds of the bytes.
     paths = [
         f"{field.name}.list.element" if isinstance(field.type, _LISTS) else field.name

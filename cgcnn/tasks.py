@@ -10,6 +10,13 @@ import pyarrow.compute as pc
 from cgcnn.errors import InputError
 
 
+def what_is_predicted(task: Mapping[str, Any]) -> str:
+    """Such as band gap, or the probability of perovskite."""
+    if task["kind"] == "regression":
+        return str(task["target"]).replace("_", " ")
+    return f"the probability of {task['positive'] or task['target'] + ' = 1'}"
+
+
 def materials_of(structures: pa.Table, task: Mapping[str, Any]) -> tuple[pa.Table, np.ndarray]:
     """Rows of the structures table that a task uses, and their targets (n,) in its unit, or 1.0 and 0.0 for classes.
 

@@ -17,6 +17,7 @@ from cgcnn import config as schema
 from cgcnn.errors import InputError
 from cgcnn.paths import expanded
 from cgcnn.provenance import code_digest
+from cgcnn.splits import STRATEGIES
 
 ROOT = Path(workflow.basedir)
 SCRIPTS = ROOT / "scripts"
@@ -84,12 +85,17 @@ def from_root(path):
     return path if os.path.isabs(path) else os.path.relpath(ROOT / path, HERE)
 
 
-def source_paths():
-    """source.paths with their environment variables filled in."""
-    try:
-        return [expanded(path) for path in CONFIG.source.paths]
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+def own_paths(key, paths):
+    """The user's paths under a key of the configuration, their variables filled in; all of them exist."""
+    found = []
+    for path in paths:
+        try:
+            found.append(expanded(path))
+        except InputError as error:
+            raise WorkflowError(f"{key}: {error}") from None
+        if not (ROOT / found[-1]).exists():
+            raise WorkflowError(f"{key}: {path}: no such file or folder. Correct the path in the configuration.")
+    return found
 
 
 def source_files(wildcards):
@@ -99,11 +105,13 @@ def source_files(wildcards):
     if CONFIG.source.name == "materials_project":
         return [SNAPSHOT]
     files = []
-    for path in source_paths():
-        if not (ROOT / path).exists():
-            raise WorkflowError(f"source.paths: {path}: no such file or folder. Correct the path in the configuration.")
-        inside = sorted(Path(path if os.path.isabs(path) else ROOT / path).glob("*"))
-        files += [from_root(os.path.join(path, file.name)) for file in inside if file.is_file()] or [from_root(path)]
+    for path in own_paths("source.paths", CONFIG.source.paths):
+        inside = [path]
+        if (ROOT / path).is_dir():
+            inside = sorted(os.path.join(path, file.name) for file in (ROOT / path).iterdir() if file.is_file())
+        if not inside:
+            raise WorkflowError(f"source.paths: {path}: no file in this folder; those below it are not read. Name them.")
+        files += [from_root(file) for file in inside]
     return files
 
 
@@ -147,30 +155,42 @@ def strategy_of(name):
     return {"strategy": strategy, "train_share": float(share or 1)}
 
 
+def one_of(key, name, choices):
+    """The name that a key of the configuration gives, which is one of what this run makes."""
+    if name not in choices:
+        raise WorkflowError(f"{key}: {name} is none of those of this run. Choose from {', '.join(choices)}.")
+    return name
+
+
+REGRESSIONS = [name for name, task in CONFIG.tasks.items() if task.kind == "regression"]
+
+
 def wanted(file):
     """`file` of the model of every want, in the order of their names."""
 
     def of(wildcards):
         screen = CONFIG.screen
-        for task in [*screen.wants, screen.hindsight.task]:
-            if task not in CONFIG.tasks or CONFIG.tasks[task].kind != "regression" or task not in screen.wants:
-                raise WorkflowError(f"screen: {task} is no regression task that wants gives a window for. Correct it.")
-        if screen.variant not in CONFIG.variants or screen.split not in CONFIG.splits:
-            raise WorkflowError("screen: its variant or split is not one of those that are trained. Correct it.")
-        folder = "results/{task}/{split}/{variant}/"
-        return expand(folder + file, task=sorted(screen.wants), split=screen.split, variant=screen.variant)
+        split, variant = one_of("screen.split", screen.split, CONFIG.splits), variant_of_the_screening()
+        tasks = sorted(one_of("screen.wants", task, REGRESSIONS) for task in screen.wants)
+        return expand("results/{task}/{split}/{variant}/" + file, task=tasks, split=split, variant=variant)
 
     return of
 
 
+def variant_of_the_screening():
+    """Its name."""
+    return one_of("screen.variant", CONFIG.screen.variant, CONFIG.variants)
+
+
 def hindsight_section(wildcards):
     """What decides the proof: the target, what is hidden, and the networks that are trained."""
-    screen, variant = CONFIG.screen, CONFIG.variants[CONFIG.screen.variant]
-    low, high = screen.wants[screen.hindsight.task]
+    screen, variant = CONFIG.screen, CONFIG.variants[variant_of_the_screening()]
+    task = one_of("screen.hindsight.task", screen.hindsight.task, [name for name in screen.wants if name in REGRESSIONS])
+    low, high = screen.wants[task]
     return as_json(
         {
             **dict(screen.hindsight),
-            "task": CONFIG.tasks[screen.hindsight.task],
+            "task": CONFIG.tasks[task],
             "low": low,
             "high": high,
             "conv": variant.conv,
@@ -185,11 +205,9 @@ def of_the_limits(file):
 
     def of(wildcards):
         limits = CONFIG.limits
-        if limits.task not in CONFIG.tasks or CONFIG.tasks[limits.task].kind != "regression":
-            raise WorkflowError(f"limits.task: {limits.task} is no regression task of this configuration. Correct it.")
-        if limits.split not in CONFIG.splits or limits.variant not in CONFIG.variants:
-            raise WorkflowError("limits: its split or variant is not one of those that are trained. Correct it.")
-        return f"results/{limits.task}/{limits.split}/{limits.variant}/{file}"
+        task = one_of("limits.task", limits.task, REGRESSIONS)
+        split = one_of("limits.split", limits.split, CONFIG.splits)
+        return f"results/{task}/{split}/{one_of('limits.variant', limits.variant, CONFIG.variants)}/{file}"
 
     return of
 
@@ -205,6 +223,6 @@ def said_of(task):
 
 wildcard_constraints:
     task="|".join(CONFIG.tasks),
-    split=r"(random|formula|prototype|element)(-0\.\d+)?",
+    split=rf"({'|'.join(STRATEGIES)})(-0\.\d+)?",
     variant="|".join(CONFIG.variants),
     shard=r"\d+",

@@ -29,7 +29,7 @@ rule screen:
         cards=wanted("model.json"),
         domains=wanted("domain.safetensors"),
         hindsight="results/screen/hindsight.json",
-        files=[from_root(path) for path in CONFIG.screen.paths],
+        files=lambda w: [from_root(path) for path in own_paths("screen.paths", CONFIG.screen.paths)],
     output:
         ranking="results/screen/ranking.parquet",
         page="results/screen/index.html",
@@ -45,5 +45,5 @@ rule screen:
         code=code_of("screen.py"),
     shell:
         "python {params.script} --section {params.section:q} --device {resources.device} --weights {input.weights}"
-        " --hindsight {input.hindsight} --candidates {input.files}"
+        " --hindsight {input.hindsight} --candidates {input.files:q}"
         " --ranking {output.ranking} --page {output.page} --log {log}"

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from cgcnn import stage
 from cgcnn.baselines import fit_predict
-from cgcnn.tables import PREDICTIONS, SPLIT, STRUCTURES, about_of, read_table, write_json, write_table
+from cgcnn.tables import PREDICTIONS, SPLIT, STRUCTURES, about_of, predictions_of, read_table, write_json, write_table
 
 
 def main(arguments: Namespace) -> None:
@@ -25,11 +25,7 @@ def main(arguments: Namespace) -> None:
     for name, seed in stage.progress(jobs, "baselines"):
         prediction, chosen = fit_predict(name, section["task"]["kind"], compositions, target, subset, seed)
         details.setdefault(name, {})[seed] = chosen
-        columns = {"model": pa.repeat(name, len(split)), "seed": pa.repeat(pa.scalar(seed, pa.int32()), len(split))}
-        table = split.append_column("prediction", pa.array(prediction))
-        for column, values in columns.items():
-            table = table.append_column(column, values)
-        tables.append(table.select(PREDICTIONS.names))
+        tables.append(predictions_of(split, name, seed, prediction))
     write_json(arguments.details, details)
     about = about_of(arguments.split)
     write_table(arguments.predictions, pa.concat_tables(tables), PREDICTIONS, about)

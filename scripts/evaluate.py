@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from cgcnn import stage
-from cgcnn.metrics import HEADLINE, summarise
-from cgcnn.summary import headline, learning, predictions_on_test
+from cgcnn.metrics import HEADLINE
+from cgcnn.summary import headline, learning, predictions_on_test, scores
 from cgcnn.tables import PREDICTIONS, read_json, read_table, write_csv, write_json
 
 
@@ -16,15 +16,9 @@ def main(arguments: Namespace) -> None:
     section = json.loads(arguments.section)
     kind, unit, evaluation = section["task"]["kind"], section["task"]["unit"], section["evaluation"]
     everything = pd.concat([read_table(path, PREDICTIONS).to_pandas() for path in arguments.predictions])
-    models = {}
-    for name, table in everything.groupby("model", sort=True):
-        wide = table.pivot(index="material_id", columns="seed", values="prediction")
-        about = table.drop_duplicates("material_id").set_index("material_id").loc[wide.index]
-        predictions = {int(seed): wide[seed].to_numpy() for seed in wide}
-        models[name] = summarise(
-            kind, about["target"], about["subset"], predictions, evaluation["bootstrap"], evaluation["seed"]
-        )
-        test = models[name]["summary"]["test"][HEADLINE[kind]]
+    models = scores(kind, everything, evaluation["bootstrap"], evaluation["seed"])
+    for name, found in models.items():
+        test = found["summary"]["test"][HEADLINE[kind]]
         stage.log.info("%s: test %s %.4f %s over %d seeds", name, HEADLINE[kind], test["mean"], unit, test["n_seeds"])
     write_json(arguments.metrics, {"kind": kind, "unit": unit, "models": models})
     write_json(arguments.summary, headline(kind, models))

@@ -13,7 +13,7 @@ from cgcnn.checkpoint import load_models
 from cgcnn.domain import measure, save_domain
 from cgcnn.examples import load_graphs
 from cgcnn.predict import device_named, predict_and_embed
-from cgcnn.tables import PREDICTIONS, about_of, write_table
+from cgcnn.tables import PREDICTIONS, about_of, predictions_of, write_table
 from cgcnn.tensors import PackedGraphs
 
 
@@ -29,11 +29,7 @@ def main(arguments: Namespace) -> None:
         models, _ = load_models(weights)
         said = [predict_and_embed(model, packed) for model in models.values()]
         tables = [
-            split.append_column("model", pa.repeat(variant, len(split)))
-            .append_column("seed", pa.repeat(pa.scalar(seed, pa.int32()), len(split)))
-            .append_column("prediction", pa.array(prediction))
-            .select(PREDICTIONS.names)
-            for seed, (prediction, _) in zip(models, said, strict=True)
+            predictions_of(split, variant, seed, prediction) for seed, (prediction, _) in zip(models, said, strict=True)
         ]
         write_table(predictions, pa.concat_tables(tables), PREDICTIONS, about)
         target, subset = (split[name].to_numpy(zero_copy_only=False) for name in ("target", "subset"))

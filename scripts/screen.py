@@ -8,7 +8,7 @@ from pathlib import Path
 from cgcnn import output, stage
 from cgcnn.predictor import Predictor
 from cgcnn.report.screen import render
-from cgcnn.screening import Want, run
+from cgcnn.screening import Want, facts, run
 from cgcnn.tables import atomic_path
 
 
@@ -23,7 +23,7 @@ def main(arguments: Namespace) -> None:
         for weights, (low, high) in zip(arguments.weights, section["wants"].values(), strict=True)
     ]
     screened = run(wants, arguments.candidates, section["anions"], [], section["top"])
-    output.write(arguments.ranking, [screened.table])
+    output.write(arguments.ranking, [screened.table], *facts(wants))
     text = render(screened, wants, json.loads(arguments.hindsight.read_text(encoding="utf-8")))
     with atomic_path(arguments.page) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -36,7 +36,9 @@ def save_small_model(folder: Path, kind: str = "regression", ties: str = "shells
         torch.manual_seed(seed)
         settings = ModelSettings("gated", kind, atom_dim=8, n_conv=2, hidden_dim=8)
         models[seed] = CGCNN(settings, torch.tensor(feature_table())).eval()
-    task = {"kind": kind, "target": target, "unit": "eV" if kind == "regression" else "", "families": []}
+    task = {"kind": kind, "target": target, "unit": "eV", "families": [], "positive": ""}
+    if kind == "classification":
+        task |= {"target": "family", "unit": "", "positive": "perovskite"}
     folder.mkdir(parents=True, exist_ok=True)
     save_models(folder / WEIGHTS, models, {"name": f"{target}/formula/gated", "task": task, "neighbours": rule})
     graphs = crystal_graphs([crystal(structure) for structure in training_set()], NeighbourRule(**rule))

@@ -17,6 +17,7 @@ import configuration
 
 GENERATED = {ROOT / "docs" / "reference" / "configuration.md"}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+TOLD = [*PAGES, *(path for part in ("cgcnn", "homework") for path in (ROOT / part).rglob("*.[pm][yd]"))]
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 
@@ -24,6 +25,12 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 def test_links_between_files_lead_somewhere(page: Path) -> None:
     targets = [(page.parent / link).resolve() for link in LINK.findall(page.read_text(encoding="utf-8"))]
     assert [target for target in targets if not target.exists() and target not in GENERATED] == []
+
+
+@pytest.mark.parametrize("path", TOLD, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_a_text_says_to_pull_is_versioned(path: Path) -> None:
+    for target in re.findall(r"dvc pull (pretrained[\w/-]*)", path.read_text(encoding="utf-8")):
+        assert (ROOT / f"{target}.dvc").is_file(), target
 
 
 def rows() -> dict[str, list[str]]:

@@ -111,6 +111,13 @@ def test_a_path_may_hold_environment_variables(folder: Path, monkeypatch: pytest
     wanted["source"]["paths"] = [f"$MY_CRYSTALS/{folder.name}"]
     monkeypatch.setenv("MY_CRYSTALS", str(folder.parent))
     assert len(fetch(wanted, Path("elsewhere"))[0])
+    monkeypatch.setenv("HOME", str(folder.parent))
+    wanted["source"]["paths"] = [f"~/{folder.name}"]
+    assert len(fetch(wanted, Path("elsewhere"))[0])
+    wanted["source"]["paths"] = ["~nobody-of-that-name/x"]
+    with pytest.raises(InputError, match="nobody has this home folder"):
+        fetch(wanted, folder.parent)
+    wanted["source"]["paths"] = [f"$MY_CRYSTALS/{folder.name}"]
     monkeypatch.delenv("MY_CRYSTALS")
     with pytest.raises(InputError, match=r"\$MY_CRYSTALS/.*: an environment variable in it is not set"):
         fetch(wanted, folder.parent)

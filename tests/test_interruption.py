@@ -148,6 +148,19 @@ def test_a_copy_waits_and_takes_what_the_first_has_done(
     assert not any(path.is_file() for path in (tmp_path / "checkpoints").rglob("*"))
 
 
+def test_a_copy_that_is_cancelled_while_it_waits_is_awaited_no_more(data: Path, tmp_path: Path) -> None:
+    first = Training(data, tmp_path, 1, every=0.5)
+    until(first.epoch)
+    first.signal(signal.SIGSTOP)  # until the second is gone
+    second = Training(data, tmp_path, 1, every=0.5)
+    until(lambda: any((tmp_path / "checkpoints").glob("c.waiting-*")))
+    second.process.terminate()
+    assert second.ends() == -signal.SIGTERM, second.said
+    first.signal(signal.SIGCONT)
+    assert first.ends() == 0, first.said
+    assert not any(path.is_file() for path in (tmp_path / "checkpoints").rglob("*"))
+
+
 def test_a_copy_goes_on_when_the_first_is_killed(data: Path, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     first = Training(data, tmp_path, 1, every=0.5)
     until(first.epoch)

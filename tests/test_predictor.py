@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from pymatgen.core import Structure
@@ -24,6 +25,7 @@ from cgcnn.graph import NeighbourRule, crystal_graphs
 from cgcnn.predictor import COLUMNS, Predictor
 from cgcnn.pretrained import WEIGHTS, available, find
 from cgcnn.sources.structures import entries_of
+from cgcnn.tables import SCHEMA_VERSION, metadata_of
 from cgcnn.tensors import PackedGraphs
 from tests.crystals import argon_gas, crystal, cubic_perovskite, low_symmetry, rock_salt
 from tests.small_model import save_small_model, training_set
@@ -217,6 +219,40 @@ def test_exit_codes(folder: Path, files: list[str], tmp_path: Path) -> None:
         assert isinstance(done.exception, InputError) and message in str(done.exception)
     assert list(tmp_path.iterdir()) == []
     assert RUNNER.invoke(app, ["predict"]).exit_code == 2
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_where_nothing_can_be_said_the_old_file_stays(command: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "out.csv").write_text("old")
+    done = RUNNER.invoke(app, [command, str(tmp_path / "empty"), "-m", str(folder), "-o", str(tmp_path / "out.csv")])
+    assert isinstance(done.exception, InputError) and "hold no structure" in str(done.exception)
+    assert (tmp_path / "out.csv").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "units"),
+    [
+        (["predict"], {"prediction": "eV", "spread": "eV", "lower": "eV", "upper": "eV", "distance": "percentile"}),
+        (["explain"], dict.fromkeys(("contribution", "spread", "prediction", "base"), "eV")),
+        (["embed"], {}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_parquet_says_what_its_numbers_are(
+    arguments: list[str], units: dict[str, str], folder: Path, files: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.parquet"
+    assert RUNNER.invoke(app, [*arguments, files[0], "-m", str(folder), "-o", str(out)]).exit_code == 0
+    facts = metadata_of(pq.read_schema(out))
+    assert facts["units"] == units and facts["schema_version"] == SCHEMA_VERSION and facts["model"]
+
+
+def test_the_class_that_the_probability_is_of_is_named(tmp_path: Path) -> None:
+    predictor = Predictor.load(save_small_model(tmp_path, "classification"))
+    assert ": the probability of perovskite, mean of 3 networks" in predictor.describe()
+    predictor.task |= {"target": "is_metal", "positive": ""}
+    assert ": the probability of is_metal = 1, mean of 3 networks" in predictor.describe()
 
 
 def test_a_stopped_command_leaves_nothing_half_written(folder: Path, files: list[str], tmp_path: Path) -> None:

@@ -131,13 +131,26 @@ def test_maps_show_the_test_materials_first(run: Run) -> None:
     assert set(names) == set(run.contests[0].everything) and len(names) <= MOST_POINTS
 
 
+ROWS = {
+    "fetch": "1.5\t0:00:01\t200.0",
+    "predict/energy/formula": "3\t0:00:03\t9",
+    "train/energy/formula/gated": "60\t0:01:00\tNA",
+}
+
+
 def test_costs_are_read_from_the_benchmark_files(tmp_path: Path) -> None:
-    for name, row in {"fetch": "1.5\t0:00:01\t200.0", "train/energy/formula/gated": "60\t0:01:00\tNA"}.items():
+    for name, row in ROWS.items():
         path = tmp_path / "benchmarks" / f"{name}.tsv"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"s\th:m:s\tmax_rss\n{row}\n")
+    for left_behind in ("hindsight", "train/energy/formula/old", "train/gap/formula/gated", "predict/energy/random"):
+        path = tmp_path / "benchmarks" / f"{left_behind}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("s\th:m:s\tmax_rss\n1000\t0:16:40\t1\n")
     write_json(tmp_path / "results/energy/formula/gated/model.json", {"device": "A100"})
-    fetch, train = costs_of(tmp_path / "benchmarks", tmp_path / "results")
+    section = {"tasks": {"energy": {}}, "splits": ["formula"], "variants": ["gated"]}
+    fetch, predict, train = costs_of(tmp_path / "benchmarks", tmp_path / "results", section)
+    assert (predict.what, predict.device) == ("energy/formula", "")  # a GPU, or not
     assert (fetch.stage, fetch.seconds, fetch.megabytes, fetch.device) == ("fetch", 1.5, 200.0, "cpu")
     assert (train.what, train.seconds, train.megabytes, train.device) == ("energy/formula/gated", 60.0, None, "A100")
 
@@ -165,6 +178,11 @@ def test_two_runs_are_compared_on_one_page(tmp_path: Path) -> None:
     one, two = (runs.load_run(tmp_path / name).contests[0] for name in ("one", "two"))
     means = [np.abs(c.best.prediction - c.target).mean() for c in (one, two)]
     assert f"{means[1] - means[0]:+.3f}".replace("-", "\u2212")[:5] in told
+
+
+def test_a_page_that_cannot_be_written_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    made = CliRunner().invoke(app, ["compare", "neither", "nor", "-o", str(tmp_path)])
+    assert isinstance(made.exception, InputError) and "a folder has this name" in str(made.exception)
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
@@ -18,6 +19,7 @@ from cgcnn.predictor import Predictor
 from cgcnn.report.screen import render
 from cgcnn.screening import Want, known_formulas, parse_want, run, screen
 from cgcnn.sources.structures import entries_of
+from cgcnn.tables import metadata_of
 from cgcnn.training import TrainSettings
 from tests.crystals import argon_gas, crystal, rock_salt
 from tests.small_model import SITES, save_small_model, training_set
@@ -85,6 +87,20 @@ def test_the_command_screens_new_perovskites_to_a_table_and_a_page(tmp_path: Pat
     assert len(rows) > 5 and rows[0].endswith("tolerance,octahedral,tau,cell")
     page = (tmp_path / "page.html").read_text()
     assert page.count("<canvas") == 3 and "cell, guessed" in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_an_anion_named_twice_counts_once(models: list[Predictor], tmp_path: Path) -> None:
+    table = run([Want(models[0], 0, 1)], [], ["I", "I"], []).table
+    assert table["id"].is_unique and len(table) == len(run([Want(models[0], 0, 1)], [], ["I"], []).table)
+
+
+def test_a_ranking_as_parquet_says_what_was_wanted_and_the_units(tmp_path: Path) -> None:
+    folder = save_small_model(tmp_path / "model")
+    arguments = ["screen", "-w", f"{folder}=:0.2", "--anions", "I", "-o", str(tmp_path / "out.parquet")]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    facts = metadata_of(pq.read_schema(tmp_path / "out.parquet"))
+    assert facts["wanted"] == ["energy at most 0.2 eV"] and list(facts["models"]) == ["energy"]
+    assert (facts["units"]["energy_upper"], facts["units"]["cell"]) == ("eV", "Å")
 
 
 def test_the_command_tells_of_candidates_that_cannot_be_used(tmp_path: Path) -> None:

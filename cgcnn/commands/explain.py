@@ -48,10 +48,11 @@ def explain(
             if len(shown) < ON_PAGE and not found.reason:
                 shown.append(found)
             yield found.table()
+        counts.require_any()  # while there is no output yet
 
     unit = predictor.unit if predictor.kind == "regression" else explaining.LOG_ODDS
-    out.write(output, tables(), {"model": predictor.task["name"], "unit": unit})
-    counts.require_any()
+    units = dict.fromkeys(("contribution", "spread", "prediction", "base"), unit)
+    out.write(output, tables(), predictor.about | {"unit": unit}, units)
     if page is not None:
         with atomic_path(page) as temporary:
             text = render(predictor, unit, shown, counts.total - counts.failed - len(shown))

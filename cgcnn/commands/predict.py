@@ -44,10 +44,11 @@ def predict(
     out.check(output)
     entries = entries_of(files)
     predictor = Predictor.load(model, device)
-    about = {"model": predictor.task["name"], "unit": predictor.unit, "confidence": confidence}
     print(predictor.describe(confidence), file=sys.stderr)
     counts = Counts()
-    out.write(output, counts.over(predictor.predict_chunks(entries, confidence)), about)
+    about = predictor.about | {"confidence": confidence}
+    units = predictor.units("prediction", "spread", "lower", "upper") | {"distance": "percentile"}
+    out.write(output, counts.over(predictor.predict_chunks(entries, confidence)), about, units)
     print(counts.summary(), file=sys.stderr)
     if counts.failed:
         raise typer.Exit(SOME_FAILED)
@@ -76,7 +77,7 @@ def embed(
     predictor = Predictor.load(model, device)
     counts = Counts()
     tables = predictor.embed_chunks(entries, seed)
-    out.write(output, counts.over(tables), {"model": predictor.task["name"], "seed": seed})
+    out.write(output, counts.over(tables), predictor.about | {"seed": seed})
     print(counts.summary(), file=sys.stderr)
     if counts.failed:
         raise typer.Exit(SOME_FAILED)

@@ -28,14 +28,14 @@ def screen(
     fit, and the cubic cell is guessed from the radii. Exit codes as those of predict.
     """
     from cgcnn import output as out
-    from cgcnn.screening import parse_want, run
+    from cgcnn.screening import facts, parse_want, run
     from cgcnn.tables import atomic_path
 
     out.check(output, page)
     wants = [parse_want(text, device) for text in want]
     screened = run(wants, files or [], [name.strip() for name in anions.split(",")], known or [], top)
     table = screened.table
-    out.write(output, [table if output else table.head(top)])
+    out.write(output, [table if output else table.head(top)], *facts(wants))
     if page is not None:
         from cgcnn.report.screen import render
 

@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import product
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cgcnn.arrays import Crystal
 from cgcnn.elements import SYMBOLS, properties
+from cgcnn.report.rendering import rendered, text_of
 from cgcnn.report.words import MINUS
 
-_TEMPLATES = files("cgcnn.report") / "templates"
 _SPHERE = 0.45  # of the covalent radius, so that one sees through the crystal
 _UNKNOWN_RADIUS = 150.0  # pm, for the few heaviest elements
 _ON_FACE = 0.02  # fractional; an atom so near a face is drawn on the opposite one, too
@@ -23,17 +21,8 @@ _LOW, _MIDDLE, _HIGH = (43, 131, 186), (245, 245, 242), (230, 97, 1)  # divergin
 
 def render(template: str, **content: Any) -> str:
     """A page of one of the templates, with everything it needs inside."""
-    environment = Environment(
-        autoescape=True,
-        loader=PackageLoader("cgcnn.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["written"] = lambda value, form: (form % value).replace("-", MINUS)
-    style = Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8"))
-    script = Markup((_TEMPLATES / "crystal.js").read_text(encoding="utf-8"))
-    return environment.get_template(template).render(style=style, script=script, **content)
+    written = {"written": lambda value, form: (form % value).replace("-", MINUS)}
+    return rendered(template, written, script=Markup(text_of("crystal.js")), **content)
 
 
 def drawing(crystal: Crystal, colours: Sequence[str]) -> str:

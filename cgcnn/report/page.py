@@ -3,11 +3,9 @@
 import base64
 import hashlib
 from collections.abc import Sequence
-from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -17,11 +15,9 @@ from cgcnn.report.costs import total
 from cgcnn.report.figures.base import styles
 from cgcnn.report.figures.cost import seconds
 from cgcnn.report.materials import facts_of, for_viewer
+from cgcnn.report.rendering import rendered, text_of
 from cgcnn.report.results import Run
 from cgcnn.report.sections import contest_view, figure_view
-
-_TEMPLATES = files("cgcnn.report") / "templates"
-
 
 #: The report of presets/variants.yaml, seen from the report of the run that has no name.
 VARIANTS_PAGE = "../../runs/variants/results/report/index.html"
@@ -61,18 +57,11 @@ def render(run: Run) -> str:
 
 def document(template: str, own_scripts: Sequence[str], **context: Any) -> str:
     """A template of templates/ with the style sheet, plotly, and scripts of templates/ after it."""
-    environment = Environment(
-        autoescape=True,
-        loader=PackageLoader("cgcnn.report"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"readable": words.readable, "as_text": contents.as_text, "number": words.number}
-    scripts = [get_plotlyjs(), *((_TEMPLATES / name).read_text(encoding="utf-8") for name in own_scripts)]
-    return environment.get_template(template).render(
+    scripts = [get_plotlyjs(), *map(text_of, own_scripts)]
+    return rendered(
+        template,
+        {"readable": words.readable, "as_text": contents.as_text, "number": words.number},
         **context,
-        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
         scripts=[Markup(script) for script in scripts],
         digests=[_digest(script) for script in scripts],
     )

@@ -131,7 +131,7 @@ def load(section: Mapping[str, Any], data: Path, results: Path, benchmarks: Path
         title=section["report"]["title"],
         contests=contests,
         about=about_of(data / "structures.parquet"),
-        costs=costs_of(benchmarks, results) if benchmarks else [],
+        costs=costs_of(benchmarks, results, section) if benchmarks else [],
         structures=structures,
         rejects=read_table(data / "rejects.parquet", REJECTS),
         provenance=read_json(results / "provenance.json"),

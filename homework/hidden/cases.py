@@ -28,7 +28,7 @@ def cell(number: int) -> Cell:
 def edges_to_cut(number: int) -> tuple[Edges, int, int, float]:
     """Edges in any order, the number of sites, k and a tolerance.
 
-    A near-tie follows the k-th neighbour of site 0; one site has a single neighbour, and there may be one that has none.
+    A near-tie follows the k-th neighbour of site 0. One site has a single neighbour, and there may be one without any.
     """
     rng = np.random.default_rng(number)
     while True:
@@ -93,7 +93,9 @@ def logits(number: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of any size, and classes."""
     rng = np.random.default_rng(number)
     n = int(rng.integers(2, 9))
-    return torch.tensor(rng.normal(scale=rng.choice([1.0, 4000.0, 4000.0]), size=(n, 2))), torch.tensor(rng.integers(0, 2, n))
+    return torch.tensor(rng.normal(scale=rng.choice([1.0, 4000.0, 4000.0]), size=(n, 2))), torch.tensor(
+        rng.integers(0, 2, n)
+    )
 
 
 def targets(number: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,6 +1,7 @@
 """The profile slurm-a100 on a real Slurm of one node that poses as one with two a100 GPUs (up.sh)."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,14 @@ def test_each_job_runs_where_it_belongs(smoke_on_slurm: Project) -> None:
         "baselines": [on_cpu] * 2,
         "examine": [on_cpu] * 2,
     }
+
+
+def test_a_device_of_the_training_is_none_of_the_jobs_without_gpu(slurm: None, tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    cuda = ("--configfile", "presets/smoke.yaml", "--config", "execution={device: cuda}")
+    assert project.on_slurm("--dry-run", "--printshellcmds", *cuda).wait(300) == 0, project.printed()
+    devices = re.findall(r"(\w+)\.py --section .* --device (\w+)", project.printed())
+    assert set(devices) == {("train", "cuda"), ("predict", "cpu"), ("examine", "cpu")}
 
 
 def test_no_more_gpus_at_once_than_there_are(smoke_on_slurm: Project) -> None:

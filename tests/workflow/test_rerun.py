@@ -165,6 +165,34 @@ def test_a_missing_file_of_the_user_is_a_few_lines(smoke: Project) -> None:
     assert "Traceback" not in done.stdout + done.stderr and "InputFunction" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("settings", "target", "message"),
+    [
+        ("source={name: local, paths: [.empty]}", "all", "source.paths: .empty: no file in this folder"),
+        ("screen={variant: gatd}", "screen", "screen.variant: gatd is none of those of this run. Choose from none,"),
+        ("screen={split: random}", "screen", "screen.split: random is none of those of this run. Choose from formula."),
+        ("screen={hindsight: {task: gap}}", "screen", "screen.hindsight.task: gap is none of those of this run."),
+        ("screen={paths: [nowhere.cif]}", "screen", "screen.paths: nowhere.cif: no such file or folder"),
+        ("limits={variant: gatd}", "limits", "limits.variant: gatd is none of those of this run. Choose from none,"),
+    ],
+)
+def test_mistakes_are_refused_before_anything_runs(settings: str, target: str, message: str, smoke: Project) -> None:
+    (smoke.folder / ".empty").mkdir(exist_ok=True)
+    done = smoke.snakemake("--dry-run", "--config", settings, "--", target)
+    told = done.stdout + done.stderr
+    assert done.returncode != 0 and message in told and "Traceback (most" not in told
+
+
+def test_a_candidate_may_have_a_space_in_its_name(smoke: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = smoke.folder / "my own"
+    folder.mkdir()
+    (folder / "salt.cif").write_text(rock_salt().to(fmt="cif"))
+    monkeypatch.setenv("MY_CANDIDATES", str(folder))
+    path = "screen={paths: [$MY_CANDIDATES/salt.cif]}"
+    done = smoke.snakemake("--dry-run", "--printshellcmds", "--config", path, "--", "screen")
+    assert "--candidates '" in done.stdout and "my own/salt.cif' --ranking" in done.stdout, done.stdout + done.stderr
+
+
 def test_values_without_names_go_to_the_targets_in_the_order_of_the_tasks(smoke: Project) -> None:
     folder = smoke.folder / "mine"
     folder.mkdir()

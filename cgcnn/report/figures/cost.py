@@ -18,10 +18,12 @@ def seconds(costs: Sequence[Cost]) -> go.Figure:
     figure.add_bar(
         x=plain(cost.seconds for cost in costs),
         y=[escape(cost.stage) for cost in costs],
-        customdata=[[escape(cost.what or cost.stage), escape(cost.device)] for cost in costs],
+        customdata=[
+            [escape(cost.what or cost.stage), escape(f" on {cost.device}" if cost.device else "")] for cost in costs
+        ],
         orientation="h",
         marker={"color": "#56708f", "line": {"width": 1, "color": "rgba(255,255,255,0.6)"}},
-        hovertemplate="%{customdata[0]}<br>%{x:.1f} s on %{customdata[1]}<extra></extra>",
+        hovertemplate="%{customdata[0]}<br>%{x:.1f} s%{customdata[1]}<extra></extra>",
     )
     order = [escape(stage) for stage in sorted(totals, key=lambda stage: -totals[stage])]
     return figure.update_yaxes(categoryorder="array", categoryarray=order[::-1], type="category").update_layout(
