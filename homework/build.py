@@ -36,6 +36,12 @@ import importlib.util
 if importlib.util.find_spec("homework") is None:
     %pip install --quiet "cgcnn-pipeline[homework] @ git+{url}"
 """
+# Under names that no student has, for they share the notebook's; and from the seal, which holds the true module.
+_SEALED = (
+    "from homework.hidden.seal import hidden as __hidden_tests, unbroken as __unbroken_seal",
+    "",
+    "__unbroken_seal()",
+)
 _CHECK = re.compile(r"^checks\.(\w+)\((.*)\)$", re.MULTILINE)
 
 
@@ -70,10 +76,9 @@ def _expand(cell: nbformat.NotebookNode, token: str) -> None:
         facts |= {"grade_id": marks["exercise"], "solution": True}
     elif "check" in marks:
         facts |= {"grade_id": f"check-{marks['check']}", "grade": True, "locked": True, "points": marks["points"]}
-        tests = [f"hidden.{name}({answer})" for name, answer in _CHECK.findall(cell.source)]
+        tests = [f"__hidden_tests.{name}({answer})" for name, answer in _CHECK.findall(cell.source)]
         tests += [f'print("{token}", "check-{marks["check"]}")'] if token else []
-        sealed = ["from homework import hidden", "from homework.hidden.seal import unbroken", "", "unbroken()"]
-        cell.source = "\n".join([cell.source, "### BEGIN HIDDEN TESTS", *sealed, *tests, "### END HIDDEN TESTS"])
+        cell.source = "\n".join([cell.source, "### BEGIN HIDDEN TESTS", *_SEALED, *tests, "### END HIDDEN TESTS"])
     elif "answer" in marks:
         facts |= {"grade_id": marks["answer"], "grade": True, "solution": True, "points": marks["points"]}
     else:
@@ -124,7 +129,7 @@ def build(course: Path, solve: bool = False, only: Sequence[str] = (), token: st
 
 def _require(result: dict[str, object], master: Path) -> None:
     if not result["success"]:
-        raise RuntimeError(f"{master}: nbgrader refused it:\n{result.get('error') or result.get('log')}")
+        raise RuntimeError(f"{master}: nbgrader refused it:\n{result.get('error')}\n{result.get('log')}")
 
 
 def _require_no_errors(path: Path) -> None:

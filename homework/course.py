@@ -102,10 +102,15 @@ def pretrained(name: str = "energy/gated") -> "Predictor":
             return Predictor.load(known)
         except InputError:
             continue
-    raise InputError(
-        f"There is no trained model {name}. In the course's folder run `dvc pull pretrained`, which fetches it in "
-        "seconds, or `make run`, which trains it in minutes; then restart this notebook."
+    advice = (
+        "Install the course again as its README says, for the model comes with it (on Colab: Runtime, Disconnect and "
+        "delete runtime, and run the first cell again)"
     )
+    if (_HERE / "masters").exists():  # staff, who have DVC
+        advice = (
+            "Run `dvc pull pretrained/embedded`, which fetches it in seconds, or `make run`, which trains it in minutes"
+        )
+    raise InputError(f"There is no trained model {name}. {advice}; then restart this notebook.")
 
 
 def enter_leaderboard(path: Path, name: str, errors: Sequence[float]) -> pd.DataFrame:

@@ -3,7 +3,8 @@
     python -m homework.grading SUBMISSIONS --out build/grades
 
 Every notebook is run by nbgrader in a cage of its own. OUT then has grades.csv (a row a question, with a reason where a
-notebook was refused), totals.csv (a row a student), nbgrader's gradebook.db and the feedback pages.
+notebook was refused), totals.csv (a row a student), nbgrader's gradebook.db and the feedback pages. A second run into
+the same OUT grades what is new or has changed, and keeps the rest, points given by hand above all.
 """
 
 import sys
@@ -22,9 +23,10 @@ if __name__ == "__main__":
         "--notebook-seconds", type=int, default=Limits.notebook_seconds, help="then the notebook gets 0"
     )
     parser.add_argument("--memory-gb", type=float, default=Limits.memory_gb)
+    parser.add_argument("--again", action="store_true", help="also what has not changed: the checks have")
     a = parser.parse_args()
     try:
-        grade(a.submissions, a.out, Limits(a.cell_seconds, a.notebook_seconds, a.memory_gb))
+        grade(a.submissions, a.out, Limits(a.cell_seconds, a.notebook_seconds, a.memory_gb), a.again)
     except InputError as error:
         sys.exit(f"Error: {error}")
     print(f"Grades: {a.out / 'grades.csv'}   Feedback: {a.out / 'feedback'}")

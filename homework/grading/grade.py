@@ -21,8 +21,9 @@ from tqdm import tqdm
 from cgcnn.errors import InputError
 from cgcnn.tables import atomic_path
 from homework.build import ROOT, build, masters
+from homework.grading import ledger
 from homework.grading.cage import KERNEL, Cage, require_bubblewrap, specify
-from homework.grading.inspect import brings_its_own_checks, readable, tampers
+from homework.grading.inspect import brings_its_own_checks, fingerprint, readable, tampers
 
 # What an answer must not read: solutions, hidden tests' zoo, the history of both, what was built of them.
 SECRET = ("homework/masters", "tests", ".git", "build", "dvc-store")
@@ -45,34 +46,49 @@ class Submission:
     assignment: str
     path: Path
 
+    @property
+    def key(self) -> str:
+        """In the ledger."""
+        return f"{self.student}/{self.assignment}"
 
-def grade(submissions: Path, out: Path, limits: Limits) -> pd.DataFrame:
-    """Grade all notebooks, and write grades.csv, totals.csv and feedback into `out`, which is made anew.
+
+def grade(submissions: Path, out: Path, limits: Limits, again: bool = False) -> pd.DataFrame:
+    """Grade notebooks that are new or have changed; write grades.csv, totals.csv and feedback of all into `out`.
+
+    What an earlier run and staff put into the gradebook of `out` stays. Where a notebook is graded anew, points that it
+    had by hand are kept and marked `to_read`, as nbgrader does it.
 
     Args:
         submissions: a folder a student, in it notebooks named as they were handed out; others are not looked at.
+        again: grade what has not changed, too, for the checks have.
 
     Returns:
         What grades.csv holds: student, notebook, question, score, max_score, to_read, reason.
 
     Raises:
-        InputError: no submissions, or no sandbox on this machine.
+        InputError: no submissions, no sandbox on this machine, `out` is not a place for grades, or the questions are no
+            longer those that were graded there.
     """
+    found = _found(submissions)
+    ledger.require_place(out, submissions)
     require_bubblewrap()
-    if not submissions.is_dir():
-        raise InputError(f"{submissions}: no such folder. It holds a folder a student, and in it the notebooks.")
+    known = ledger.read(out)
+    prints = {s: fingerprint(s.path) for s in found}
+    todo = [s for s in found if again or s.key not in known or known[s.key].fingerprint != prints[s]]
+    print(f"{len(todo)} of {len(found)} notebooks are new or have changed.")
     course = (out / "course").resolve()
-    shutil.rmtree(out, ignore_errors=True)
-    names = {path.stem for path in masters()}
-    found = sorted(_found(submissions, names), key=lambda s: (s.student, s.assignment))
-    if not found:
-        raise InputError(f"{submissions}: no <student>/<notebook>.ipynb among {', '.join(sorted(names))}.")
-    token = secrets.token_hex(16)
-    build(course, only=[s.assignment for s in found], token=token)
-    reasons = {s: _grade_one(s, course, limits, token, submissions) for s in tqdm(found, "Grading", disable=None)}
-    _feedback(course, found)
+    if todo:
+        token = secrets.token_hex(16)
+        ledger.write(out, known)  # from now on this is a folder of grades
+        _build(course, todo, token)
+        known = {key: value for key, value in known.items() if key not in {s.key for s in todo}}
+        ledger.write(out, known)
+        for s in tqdm(todo, "Grading", disable=None):
+            known[s.key] = ledger.Graded(prints[s], _grade_one(s, course, limits, token, submissions))
+            ledger.write(out, known)
+    _feedback(course, known)
     shutil.copytree(course / "feedback", out / "feedback", dirs_exist_ok=True)
-    table = _table(course, reasons)
+    table = _table(course, known)
     totals = table.groupby("student", sort=True)[["score", "max_score"]].sum().reset_index()
     for name, content in (("grades.csv", table), ("totals.csv", totals)):
         with atomic_path(out / name) as temporary:
@@ -80,13 +96,28 @@ def grade(submissions: Path, out: Path, limits: Limits) -> pd.DataFrame:
     return table
 
 
-def _found(submissions: Path, names: set[str]) -> Iterator[Submission]:
-    for folder in submissions.iterdir():
-        if folder.is_dir() and not folder.is_symlink():
-            for name in names:
-                path = folder / f"{name}.ipynb"
-                if path.exists() or path.is_symlink():
-                    yield Submission(folder.name, name, path)
+def _found(submissions: Path) -> list[Submission]:
+    if not submissions.is_dir():
+        raise InputError(f"{submissions}: no such folder. It holds a folder a student, and in it the notebooks.")
+    names = sorted(path.stem for path in masters())
+    folders = sorted(folder for folder in submissions.iterdir() if folder.is_dir() and not folder.is_symlink())
+    paths = [folder / f"{name}.ipynb" for folder in folders for name in names]
+    found = [Submission(path.parent.name, path.stem, path) for path in paths if path.exists() or path.is_symlink()]
+    if not found:
+        raise InputError(f"{submissions}: no <student>/<notebook>.ipynb among {', '.join(names)}.")
+    return found
+
+
+def _build(course: Path, todo: Sequence[Submission], token: str) -> None:
+    try:
+        build(course, only=[s.assignment for s in todo], token=token)
+    except RuntimeError as error:
+        if "Cannot add or remove cells" not in str(error):
+            raise
+        raise InputError(
+            f"{course.parent}: holds grades of a notebook that had other questions than its master has now. "
+            "Grade all submissions into a new folder, --out FOLDER. The grades in this one stay as they are."
+        ) from None
 
 
 def _grade_one(s: Submission, course: Path, limits: Limits, token: str, submissions: Path) -> str:
@@ -97,7 +128,8 @@ def _grade_one(s: Submission, course: Path, limits: Limits, token: str, submissi
     if notebook is not None and not reason:
         reason = tampers(notebook, released)
     target = course / "submitted" / s.student / s.assignment / f"{s.assignment}.ipynb"
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
     graded = course / "autograded" / s.student / s.assignment / f"{s.assignment}.ipynb"
     if not reason:
         shutil.copyfile(s.path, target)
@@ -119,7 +151,8 @@ def _cage(course: Path, limits: Limits, submissions: Path) -> Iterator[dict[str,
     try:
         for fonts in Path(matplotlib.get_cachedir()).glob("fontlist*.json"):
             shutil.copy(fonts, scratch)  # else each kernel looks for all fonts again
-        hidden = [str(ROOT / name) for name in SECRET] + [str(course), str(submissions.resolve())]
+        # The folder of grades, too: it has the grades and feedback of earlier runs.
+        hidden = [str(ROOT / name) for name in SECRET] + [str(course.parent), str(submissions.resolve())]
         specify(Cage(str(scratch), hidden, int(limits.memory_gb * 2**30), limits.notebook_seconds), settings)
         jupyter = {"JUPYTER_PATH": str(settings), "TMPDIR": str(scratch)}  # where the connection file is put
         yield {**os.environ, **jupyter, "PYTHONPATH": str(ROOT)}
@@ -188,43 +221,47 @@ def _forged(path: Path, token: str) -> str:
 
 
 def _refuse(s: Submission, course: Path, reason: str, released: nbformat.NotebookNode, graded: Path) -> None:
-    """Give 0 for every question, and a feedback page that says why."""
+    """Give 0 for every question, and a feedback page that says why; points given by hand are left to staff."""
     note = nbformat.v4.new_markdown_cell(
-        f"# Not graded\n\n**{reason}**\n\nAll questions of this notebook have 0 points."
+        f"# Not graded\n\n**{reason}**\n\nAll questions of this notebook have 0 points, but for points given by hand."
     )
     page = nbformat.from_dict({**released, "cells": [note, *released.cells]})
     graded.parent.mkdir(parents=True, exist_ok=True)
+    graded.unlink(missing_ok=True)  # nbgrader makes them read-only
     nbformat.write(page, graded)
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
         book.update_or_create_student(s.student)
         book.update_or_create_submission(s.assignment, s.student)
         for row in book.find_submission_notebook(s.assignment, s.assignment, s.student).grades:
-            row.auto_score, row.manual_score, row.needs_manual_grade = 0, 0, False
+            row.auto_score, row.needs_manual_grade = 0, row.manual_score is not None
         book.db.commit()
 
 
-def _feedback(course: Path, found: Sequence[Submission]) -> None:
-    for assignment in sorted({s.assignment for s in found}):
+def _feedback(course: Path, known: ledger.Ledger) -> None:
+    for assignment in sorted({key.split("/")[1] for key in known}):
         command = [sys.executable, "-m", "nbgrader", "generate_feedback", assignment, "--force"]
         command += [f"--CourseDirectory.root={course}", f"--CourseDirectory.db_url=sqlite:///{course}/gradebook.db"]
         with (course / "logs" / f"feedback-{assignment}.log").open("w") as output:
             subprocess.run(command, cwd=course, stdout=output, stderr=output, check=True)
 
 
-def _table(course: Path, reasons: dict[Submission, str]) -> pd.DataFrame:
+def _table(course: Path, known: ledger.Ledger) -> pd.DataFrame:
+    """All that the gradebook holds, not only of this run."""
+    interrupted = ledger.Graded("", "not graded: a run was interrupted; grade it again")
     rows = []
     with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
-        for s, reason in reasons.items():
-            for row in book.find_submission_notebook(s.assignment, s.assignment, s.student).grades:
+        for submission in (s for assignment in book.assignments for s in assignment.submissions):
+            student, assignment = submission.student.id, submission.assignment.name
+            for row in (row for notebook in submission.notebooks for row in notebook.grades):
                 rows.append(
                     {
-                        "student": s.student,
-                        "notebook": s.assignment,
+                        "student": student,
+                        "notebook": assignment,
                         "question": row.name.removeprefix("check-"),
                         "score": row.score,
                         "max_score": row.max_score,
                         "to_read": bool(row.needs_manual_grade),
-                        "reason": reason,
+                        "reason": known.get(f"{student}/{assignment}", interrupted).reason,
                     }
                 )
     return pd.DataFrame(rows).sort_values(["student", "notebook"], kind="stable", ignore_index=True)

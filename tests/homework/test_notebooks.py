@@ -108,5 +108,9 @@ def test_nbgrader_executes_a_solution_notebook(tmp_path: Path) -> None:
 
 def test_without_a_model_the_message_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"dvc pull pretrained.*make run"):
+    with pytest.raises(InputError, match=r"dvc pull pretrained/embedded`.*make run"):
         course_module.pretrained("no_such_task/gated")
+    monkeypatch.setattr(course_module, "_HERE", tmp_path)  # what students get has no masters, and no DVC
+    with pytest.raises(InputError, match=r"[Ii]nstall the course again") as caught:
+        course_module.pretrained("no_such_task/gated")
+    assert "dvc" not in str(caught.value) and "make" not in str(caught.value)
