@@ -110,7 +110,9 @@ def source_files(wildcards):
         if (ROOT / path).is_dir():
             inside = sorted(os.path.join(path, file.name) for file in (ROOT / path).iterdir() if file.is_file())
         if not inside:
-            raise WorkflowError(f"source.paths: {path}: no file in this folder; those below it are not read. Name them.")
+            raise WorkflowError(
+                f"source.paths: {path}: no file in this folder; those below it are not read. Name them."
+            )
         files += [from_root(file) for file in inside]
     return files
 
@@ -172,7 +174,7 @@ def wanted(file):
         screen = CONFIG.screen
         split, variant = one_of("screen.split", screen.split, CONFIG.splits), variant_of_the_screening()
         tasks = sorted(one_of("screen.wants", task, REGRESSIONS) for task in screen.wants)
-        return expand("results/{task}/{split}/{variant}/" + file, task=tasks, split=split, variant=variant)
+        return expand(f"results/{{task}}/{split}/{variant}/{file}", task=tasks)
 
     return of
 
@@ -185,7 +187,8 @@ def variant_of_the_screening():
 def hindsight_section(wildcards):
     """What decides the proof: the target, what is hidden, and the networks that are trained."""
     screen, variant = CONFIG.screen, CONFIG.variants[variant_of_the_screening()]
-    task = one_of("screen.hindsight.task", screen.hindsight.task, [name for name in screen.wants if name in REGRESSIONS])
+    wanted_regressions = [name for name in screen.wants if name in REGRESSIONS]
+    task = one_of("screen.hindsight.task", screen.hindsight.task, wanted_regressions)
     low, high = screen.wants[task]
     return as_json(
         {
