@@ -8,11 +8,6 @@ import pytest
 from tests import ROOT
 
 PACKAGE = sorted((ROOT / "cgcnn").rglob("*.py"))
-EVERYTHING = sorted(
-    path
-    for part in ("cgcnn", "scripts", "homework", "benchmarks", "tests", "docs")
-    for path in (ROOT / part).rglob("*.py")
-)
 HEAVY = {"numpy", "torch", "pandas", "pyarrow", "pymatgen", "sklearn", "scipy", "plotly", "ase", "snakemake", "mp_api"}
 FORBIDDEN = {
     **{name: {"pymatgen", "pyarrow", "mp_api"} for name in ("conv", "model", "tensors", "training", "metrics")},
@@ -64,9 +59,10 @@ def test_nothing_happens_at_import(path: Path) -> None:
         assert word not in text
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_files_stay_small(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 400
+def test_files_stay_small() -> None:
+    parts = ("cgcnn", "scripts", "homework", "benchmarks", "tests", "docs")
+    every = [path for part in parts for path in (ROOT / part).rglob("*.py")]
+    assert [path for path in every if len(path.read_text().splitlines()) > 400] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda path: path.stem)
