@@ -29,7 +29,9 @@ rule all:
         of_each_contest(of_each_variant(f"{RESULT}/history.json")),
         of_each_contest(of_each_variant(f"{RESULT}/domain.safetensors")),
         of_each_contest(of_each_model(f"{CONTEST}/{{model}}/predictions.parquet")),
-        of_each_contest(f"{CONTEST}/metrics.json"),
+        of_each_contest("data/splits/{split}/{task}.parquet"),
+        of_each_contest([f"{CONTEST}/{name}" for name in ("metrics.json", "summary.json", "learning.csv", "test.csv")]),
+        of_each_contest([f"{CONTEST}/examination.parquet", f"{CONTEST}/examination.json"]),
 
 
 onsuccess:

@@ -178,7 +178,7 @@ class Examination(Section):
 
 class Study(Section):
     splits: Annotated[list[Strategy], Field(min_length=1), Unique]
-    shares: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Unique]
+    shares: Annotated[list[Annotated[float, Field(ge=0.001, lt=1)]], Unique]
 
 
 class Report(Section):

@@ -28,6 +28,7 @@ from cgcnn.training import Example, TrainSettings, new_model, train
 Floats = NDArray[np.floating[Any]]
 
 _VALIDATION = 0.2  # of what is not hidden
+_FEWEST = 2  # materials to train on and to validate on; batch norm needs two
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def run_trial(
         what `enrichment` says of its list; random is its expectation.
 
     Raises:
-        InputError: nothing, or everything, meets the target.
+        InputError: nothing, or everything, meets the target, or next to nothing is left to learn from.
     """
     meets = (trial.low <= target) & (target <= trial.high)
     if not 0 < meets.sum() < len(meets):
@@ -115,6 +116,11 @@ def run_trial(
         )
     subset = _hide(np.asarray(formulas), meets, trial, draw)
     hidden = subset == "test"
+    if min(np.sum(subset == "train"), np.sum(subset == "validation")) < _FEWEST:
+        raise InputError(
+            f"With {hidden.sum()} of {len(hidden)} materials hidden, {np.sum(~hidden)} are left to learn from: narrow "
+            f"the window {trial.low:g} to {trial.high:g}, or lower hidden_hits or hidden_others of screen.hindsight."
+        )
     data = _example(target, subset, formulas)
     packed = PackedGraphs(graphs)
     models = {}

@@ -87,7 +87,10 @@ def new_model(
             assert graphs is not None
             reference = fit_reference(graphs, data.train, known - known.mean())
             known = known - mean_of_elements(reference, graphs, data.train)
-        model.target_std.copy_(known.std().clamp(min=1e-6) if len(known) > 1 else torch.ones(()))
+        deviation = known.std() if len(known) > 1 else torch.zeros(())
+        # Against the targets themselves, for their unit may be tiny; less is the rounding of equal ones.
+        varies = deviation > 1e-6 * data.target[data.train].abs().max()
+        model.target_std.copy_(torch.where(varies, deviation, 1.0))
         if settings.element_reference:
             model.element_reference.copy_(reference / model.target_std)
     return model.to(data.target.device)

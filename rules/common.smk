@@ -98,6 +98,14 @@ def own_paths(key, paths):
     return found
 
 
+def as_input(key, files):
+    """The files, if Snakemake can take them."""
+    for file in files:
+        if "{" in file or "}" in file:
+            raise WorkflowError(f"{key}: {file}: Snakemake takes braces for wildcards. Rename the file or folder.")
+    return files
+
+
 def source_files(wildcards):
     """Every file that the source is made of, so that an edit of one is seen."""
     if CONFIG.source.name == "embedded":
@@ -114,7 +122,16 @@ def source_files(wildcards):
                 f"source.paths: {path}: no file in this folder; those below it are not read. Name them."
             )
         files += [from_root(file) for file in inside]
-    return files
+    return as_input("source.paths", files)
+
+
+def candidates():
+    """The user's files of candidates, those in folders and below them, too, so that an edit of one is seen."""
+    files = []
+    for path in own_paths("screen.paths", CONFIG.screen.paths):
+        inside = sorted((ROOT / path).rglob("*")) if (ROOT / path).is_dir() else [ROOT / path]
+        files += [str(file) for file in inside if file.is_file() and not file.name.startswith(".")]
+    return as_input("screen.paths", files)
 
 
 if CONFIG.source.name == "local":

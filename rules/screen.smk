@@ -29,7 +29,7 @@ rule screen:
         cards=wanted("model.json"),
         domains=wanted("domain.safetensors"),
         hindsight="results/screen/hindsight.json",
-        files=lambda w: [from_root(path) for path in own_paths("screen.paths", CONFIG.screen.paths)],
+        files=lambda w: candidates(),
     output:
         ranking="results/screen/ranking.parquet",
         page="results/screen/index.html",
@@ -43,7 +43,10 @@ rule screen:
         section=as_json({"wants": CONFIG.screen.wants, "anions": CONFIG.screen.anions, "top": CONFIG.screen.top}),
         script=script("screen.py"),
         code=code_of("screen.py"),
+        paths=lambda w: [from_root(path) for path in own_paths("screen.paths", CONFIG.screen.paths)],
+        # Not of `input`, as in the rule fetch.
+        content=lambda w: content_of(candidates()),
     shell:
         "python {params.script} --section {params.section:q} --device {resources.device} --weights {input.weights}"
-        " --hindsight {input.hindsight} --candidates {input.files:q}"
+        " --hindsight {input.hindsight} --candidates {params.paths:q}"
         " --ranking {output.ranking} --page {output.page} --log {log}"

@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from cgcnn import output, stage
+from cgcnn.errors import InputError
 from cgcnn.predictor import Predictor
 from cgcnn.report.screen import render
 from cgcnn.screening import Want, facts, run
@@ -23,12 +24,17 @@ def main(arguments: Namespace) -> None:
         for weights, (low, high) in zip(arguments.weights, section["wants"].values(), strict=True)
     ]
     screened = run(wants, arguments.candidates, section["anions"], [], section["top"])
+    reasons = screened.table["reason"]
+    if (reasons != "").all():
+        raise InputError(f"None of the {len(reasons)} candidates can be used. {screened.table['id'][0]}: {reasons[0]}")
     output.write(arguments.ranking, [screened.table], *facts(wants))
     text = render(screened, wants, json.loads(arguments.hindsight.read_text(encoding="utf-8")))
     with atomic_path(arguments.page) as temporary:
         temporary.write_text(text, encoding="utf-8")
     best = screened.table.iloc[0]
     stage.log.info("%d candidates; the best: %s (%.2f)", len(screened.table), best["id"], best["probability"])
+    if (reasons != "").any():
+        stage.log.warning("%d of them could not be used (column reason says why).", (reasons != "").sum())
 
 
 if __name__ == "__main__":

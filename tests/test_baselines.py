@@ -125,6 +125,15 @@ def test_the_best_by_validation_is_kept(name, kind):
     assert metrics.evaluate(kind, target[seen], prediction[seen])[metric] == scores[details["chosen"]]
 
 
+@pytest.mark.parametrize("name", BASELINES)
+def test_the_unit_of_the_target_does_not_matter(name):
+    compositions, target, subset = data("regression")
+    usual, chosen = fit_predict(name, "regression", compositions, target, subset, seed=0)
+    tiny, again = fit_predict(name, "regression", compositions, 1e-12 * target, subset, seed=0)
+    assert again["chosen"] == chosen["chosen"]
+    np.testing.assert_allclose(1e12 * tiny, usual, rtol=1e-6)
+
+
 def test_ridge_finds_what_is_linear_in_the_fractions():
     _, target, subset = data("regression")
     prediction, details = fitted("composition", "regression")

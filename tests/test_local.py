@@ -63,6 +63,18 @@ def test_single_structure_files_and_folders_of_them(tmp_path: Path) -> None:
     assert_same_crystal(structure_in(sto), PEROVSKITE)
 
 
+def test_files_of_one_name_have_ids_of_their_own(tmp_path: Path) -> None:
+    """Calculations lie in folders of their own, in files of one name."""
+    for folder in ("c1", "c2/deep"):
+        (tmp_path / folder).mkdir(parents=True)
+        ase.io.write(tmp_path / folder / "final.extxyz", AseAtomsAdaptor.get_atoms(PEROVSKITE))
+    (tmp_path / "c1/salt.cif").write_text(cif(ROCK_SALT))
+    found = local.read([tmp_path / "c1", tmp_path / "c2/deep/final.extxyz"], {}, [])
+    assert [entry.material_id for entry in found] == ["c1/final.extxyz-1", "salt", "c2/deep/final.extxyz-1"]
+    twice = local.read([tmp_path / "c1/salt.cif"] * 2, {}, [])
+    assert len({entry.material_id for entry in twice}) == 1  # one file
+
+
 def test_frames_without_an_id_are_numbered_and_a_calculator_may_give_the_target(tmp_path: Path) -> None:
     for atoms in (every := atoms_with_info()):
         atoms.calc = ase.calculators.singlepoint.SinglePointCalculator(atoms, energy=-7.25)

@@ -162,6 +162,16 @@ def _write_examination(
     write_json(place / "examination.json", facts)
 
 
+def test_numbers_of_tiny_units_keep_their_digits() -> None:
+    assert [number(x, decimals_for([0.0681, 0.5])) for x in (0.0681, 0.5)] == ["0.0681", "0.5000"]
+    assert [number(x, decimals_for([3e-9, 8.76e-10])) for x in (3e-9, -8.76e-10, 0.0)] == [
+        "3.00e\u22129",
+        "\u22128.76e\u221210",
+        "0.00e0",
+    ]
+    assert number(0.5, decimals_for([0.5, 1e-12])) == "0.50000"
+
+
 def load_run(folder: Path, **choices: Any) -> Run:
     section = json.loads(json.dumps(write_run(folder, **choices)))
     return load(section, folder / "data", folder / "results")

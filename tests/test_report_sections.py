@@ -180,6 +180,18 @@ def test_two_runs_are_compared_on_one_page(tmp_path: Path) -> None:
     assert f"{means[1] - means[0]:+.3f}".replace("-", "\u2212")[:5] in told
 
 
+def test_scores_of_other_quantities_or_units_are_not_compared(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_run(tmp_path / name)
+    settings = json.loads((tmp_path / "two/results/provenance.json").read_text())
+    settings["settings"]["tasks"]["energy"]["unit"] = "kJ/mol"
+    write_json(tmp_path / "two/results/provenance.json", settings)
+    page = runs.render(("one", "two"), (runs.load_run(tmp_path / "one"), runs.load_run(tmp_path / "two")))
+    told = " ".join(Page(page).text.split())
+    assert "energy-formula is not compared: it is regression, formation energy per atom, eV/atom" in told
+    assert 'id="energy-formula-scores"' not in page and 'id="family-formula-scores"' in page
+
+
 def test_a_page_that_cannot_be_written_is_told_before_anything_is_read(tmp_path: Path) -> None:
     made = CliRunner().invoke(app, ["compare", "neither", "nor", "-o", str(tmp_path)])
     assert isinstance(made.exception, InputError) and "a folder has this name" in str(made.exception)

@@ -153,6 +153,9 @@ def test_hidden_materials_are_found_by_networks_that_never_saw_them() -> None:
     summary = summarise(trials)
     pair = [trial["network"]["enrichment_5"] for trial in trials]
     assert summary["network"]["enrichment_5"] == {"mean": np.mean(pair), "std": pytest.approx(np.std(pair, ddof=1))}
+    with pytest.raises(InputError, match=r"are left to learn from: narrow the window 0 to 1000"):
+        run_trial(graphs, [f"f{k}" for k in range(300)], np.r_[-1, -1, lengths[2:]], Trial(0, 1000, 1, 0.5), 0, shape,
+                  TrainSettings(), [0])  # fmt: skip
     with pytest.raises(InputError, match="change the window"):
         run_trial(graphs, [f"f{k}" for k in range(300)], lengths, Trial(9, 10, 1, 0.5), 0, shape, TrainSettings(), [0])
 

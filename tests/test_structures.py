@@ -225,6 +225,11 @@ def test_packed_files_are_read_as_others(suffix: str, tmp_path: Path) -> None:
     same(found, [THREE[0], *THREE, *THREE])
 
 
+def test_an_id_may_be_zero(tmp_path: Path) -> None:
+    rows = [json.dumps({"id": k, "structure": THREE[0].as_dict()}) for k in range(2)]
+    assert [entry.material_id for entry in entries_of(file_of(tmp_path, "\n".join(rows), "z.jsonl"))] == ["0", "1"]
+
+
 def test_an_id_that_is_no_file_name_costs_one_row(tmp_path: Path) -> None:
     (tmp_path / "id_prop.csv").write_text("a,1\nb\0b,2\na,3\n")
     file_of(tmp_path, cif(THREE[0]), "a.cif")

@@ -74,6 +74,23 @@ def test_scale_is_fitted_on_the_training_split_alone(data: Example) -> None:
         torch.testing.assert_close(model.target_std, data.target[data.train].std())
 
 
+def test_the_unit_of_the_target_does_not_matter(graphs: PackedGraphs, data: Example) -> None:
+    """A power of two changes no other bit, be it as small as those of conductivities in SI units."""
+    tiny = replace(data, target=data.target * 2**-40)
+    errors = [
+        trained(graphs, each, TrainSettings(epochs=5))[1].history[-1]["validation_error"] for each in (data, tiny)
+    ]
+    assert errors[1] == pytest.approx(errors[0] * 2**-40, rel=1e-5)
+
+
+def test_equal_targets_have_the_scale_one(data: Example) -> None:
+    for value in (0.0, 1e-12, -3.3e7):
+        model = new_model(
+            SHAPE, torch.tensor(feature_table()), replace(data, target=torch.full_like(data.target, value)), 0
+        )
+        assert float(model.target_std) == 1
+
+
 def test_same_seed_same_bits(graphs: PackedGraphs, data: Example) -> None:
     (first, state), (second, again) = trained(graphs, data, QUICK), trained(graphs, data, QUICK)
     assert state.history == again.history

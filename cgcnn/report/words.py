@@ -66,21 +66,30 @@ def labels_of(about: Mapping[str, object]) -> str:
     return str(about.get("label_method", "")) if is_surrogate(about) else ""
 
 
+_MOST_DECIMALS, _TINY = 5, 1e-3
+
+
 def readable(name: str) -> str:
     """formation_energy_per_atom -> formation energy per atom."""
     return name.replace("_", " ")
 
 
 def decimals_for(values: Iterable[float | None]) -> int:
-    """How many decimals show three digits of the smallest of these values; between 2 and 5."""
+    """How many decimals show three digits of the smallest of these values; between 2 and 5, more where all are tiny."""
     sizes = [abs(value) for value in values if value]
-    return min(5, max(2, 2 - math.floor(math.log10(min(sizes))))) if sizes else 3
+    if not sizes:
+        return 3
+    wanted = 2 - math.floor(math.log10(min(sizes)))
+    return wanted if max(sizes) < _TINY else min(_MOST_DECIMALS, max(2, wanted))
 
 
 def number(value: float | None, decimals: int = 3) -> str:
-    """A number with a true minus sign; a dash for what does not exist."""
+    """A number with a true minus sign; a dash for what does not exist. What needs many decimals is in powers of ten."""
     if value is None:
         return DASH
+    if decimals > _MOST_DECIMALS:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", MINUS)
     return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", MINUS)  # + 0.0: no negative zero
 
 

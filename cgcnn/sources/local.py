@@ -9,6 +9,8 @@ import difflib
 import json
 import logging
 import math
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +83,21 @@ def read(paths: Sequence[Path], columns: Mapping[str, str], targets: Sequence[st
             raise _missing_column(where, name, (columns.get(name, name),), every)
     for path in filter(is_cgcnn_folder, paths):
         warn_of_unlisted(path)
-    return (_entry(row, chosen[path], targets) for path in paths for row in rows_of(path))
+    names = _names(paths)
+    return (_entry(row, chosen[path], targets) for path in paths for row in rows_of(path, names))
+
+
+def _names(paths: Sequence[Path]) -> dict[Path, str]:
+    """What structures without an id are called after where not the stem alone, for other files have the same one."""
+    files = [
+        file for path in paths if not is_cgcnn_folder(path) for file in (_files_in(path) if path.is_dir() else [path])
+    ]
+    stems = Counter(map(stem_of, files))
+    alike = [file for file in files if stems[stem_of(file)] > 1]
+    if not alike:
+        return {}
+    folder = os.path.commonpath([file.absolute().parent for file in alike])
+    return {file: file.absolute().relative_to(folder).as_posix() for file in alike}
 
 
 def _held_columns(path: Path) -> list[str]:
@@ -164,32 +180,37 @@ def _number(value: Any, column: str, material_id: str, row: Row) -> float | None
     return None if math.isnan(number) else number
 
 
-def rows_of(path: Path) -> Iterator[Row]:
+def rows_of(path: Path, names: Mapping[Path, str] | None = None) -> Iterator[Row]:
     """Rows of a file or folder.
+
+    Args:
+        names: file -> what its structures without an id are called after; the others are called after their stem.
 
     Raises:
         InputError: not there, empty, of an unknown kind, or unreadable.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file or folder. Correct source.paths.")
+    names = names or {}
+    name = names.get(path) or stem_of(path)
     try:
         if path.is_dir():
-            yield from _cgcnn_rows(path) if is_cgcnn_folder(path) else _rows_of_each_file(path)
+            yield from _cgcnn_rows(path) if is_cgcnn_folder(path) else _rows_of_each_file(path, names)
         elif path.stat().st_size == 0:
             raise _empty(path)
         elif suffix_of(path) == ".cif":
             text = read_text(path)
             if not text.strip():
                 raise _empty(path)
-            yield Row(path.name, {}, stem_of(path), text)
+            yield Row(path.name, {}, name, text)
         elif table_suffix(path):
             for number, fields in enumerate(_table_rows(path), start=1):
                 origin = f"{path.name} row {number}"
                 yield Row(origin, {}, fault=fields) if isinstance(fields, str) else Row(origin, fields)
         elif suffix_of(path) == ".json":
-            yield from _json_file_rows(path)
+            yield from _json_file_rows(path, name)
         else:
-            yield from _ase_rows(path)
+            yield from _ase_rows(path, name)
     except (*UNREADABLE, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise InputError(f"{path}: cannot be read ({error}). Repair it, or take it out of source.paths.") from None
 
@@ -224,13 +245,16 @@ def _cgcnn_rows(folder: Path) -> Iterator[Row]:
             yield Row(f"{PROPERTIES_FILE} row {number}", fields, name, folder / f"{name}.cif")
 
 
-def _rows_of_each_file(folder: Path) -> Iterator[Row]:
-    for file in sorted(folder.iterdir()):
-        if file.is_file() and not file.name.startswith("."):
-            try:
-                yield from rows_of(file)
-            except InputError as error:
-                raise InputError(f"{folder} has no {PROPERTIES_FILE}, so each of its files is read. {error}") from None
+def _rows_of_each_file(folder: Path, names: Mapping[Path, str]) -> Iterator[Row]:
+    for file in _files_in(folder):
+        try:
+            yield from rows_of(file, names)
+        except InputError as error:
+            raise InputError(f"{folder} has no {PROPERTIES_FILE}, so each of its files is read. {error}") from None
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
 
 
 def stem_of(path: Path) -> str:
@@ -295,32 +319,31 @@ def _json_rows(lines: Iterable[str]) -> Iterator[dict[str, Any] | str]:
         yield fields if whole else f"line {number} is no JSON object: write one object with named columns a line"
 
 
-def _json_file_rows(path: Path) -> Iterator[Row]:
+def _json_file_rows(path: Path, name: str) -> Iterator[Row]:
     """A pymatgen dictionary or an object with named columns; a list of such; structures by name; ASE's database."""
     with _open_text(path) as file:
         try:
             content = json.load(file)
         except json.JSONDecodeError:
             content = None  # also ASE's database of more than one line
-    stem = stem_of(path)
     if is_structure(content):
-        yield Row(path.name, {}, stem, content)
+        yield Row(path.name, {}, name, content)
     elif isinstance(content, dict) and any(_holds(content.get(column)) for column in DEFAULT_COLUMNS["structure"]):
-        yield Row(path.name, content, stem)
+        yield Row(path.name, content, name)
     elif isinstance(content, dict) and any(_holds(item) for item in content.values()):
-        for name, item in content.items():
-            yield Row(f"{path.name} {name}", {}, name, "" if item is None else item)
+        for key, item in content.items():
+            yield Row(f"{path.name} {key}", {}, key, "" if item is None else item)
     elif isinstance(content, list):
         for number, item in enumerate(content, start=1):
-            origin, name = f"{path.name} row {number}", f"{stem}-{number}"
+            origin, numbered = f"{path.name} row {number}", f"{name}-{number}"
             if is_structure(item):
-                yield Row(origin, {}, name, item)
+                yield Row(origin, {}, numbered, item)
             elif isinstance(item, dict):
-                yield Row(origin, item, name)
+                yield Row(origin, item, numbered)
             else:
                 yield Row(origin, {}, fault=f"entry {number} is neither a structure nor an object with named columns")
     elif content is None or (isinstance(content, dict) and content.keys() & {"ids", "1"}):
-        yield from _ase_rows(path)
+        yield from _ase_rows(path, name)
     else:
         raise InputError(
             f"{path}: neither a structure (pymatgen dictionary), nor a list of structures, nor structures by name, nor "
@@ -333,17 +356,17 @@ def _holds(content: Any) -> bool:
     return is_structure(content) or (isinstance(content, str) and ("_atom_site" in content or '"sites"' in content))
 
 
-def _ase_rows(path: Path) -> Iterator[Row]:
+def _ase_rows(path: Path, name: str) -> Iterator[Row]:
     """Structures with their info (in a database: key-value pairs) and their calculator's results as columns."""
-    stem, name = stem_of(path), str(path.absolute())
+    file = str(path.absolute())
     try:
-        kind = filetype(name)
+        kind = filetype(file)
         if kind == "cif":  # ASE forgets partial occupancies
-            yield Row(path.name, {}, stem, path)
+            yield Row(path.name, {}, name, path)
             return
-        for number, (atoms, info) in enumerate(_ase_frames(name, kind), start=1):
+        for number, (atoms, info) in enumerate(_ase_frames(file, kind), start=1):
             fields = {**(atoms.calc.results if atoms.calc else {}), **info}
-            material_id = stem if ioformats[kind].single else f"{stem}-{number}"
+            material_id = name if ioformats[kind].single else f"{name}-{number}"
             yield Row(f"{path.name} row {number}", fields, material_id, atoms)
     except Exception as error:  # whatever one of ASE's hundred readers stumbles over
         raise InputError(

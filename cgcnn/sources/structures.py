@@ -21,7 +21,7 @@ from pymatgen.core import Structure
 from cgcnn.cif import UNREADABLE, read_text
 from cgcnn.errors import InputError
 from cgcnn.sources import Entry, local
-from cgcnn.sources.parsing import is_row_of_structures, is_structure, parse_crystal, parse_crystals, short_text
+from cgcnn.sources.parsing import is_row_of_structures, is_structure, parse_crystal, parse_crystals, short_text, text_of
 
 STANDARD_INPUT = "-"
 #: One structure, a path (- is standard input), or several of them.
@@ -129,7 +129,8 @@ def _found_in_file(path: Path, name: str | None = None) -> Iterator[_Found]:
 
 def _found_in_row(row: local.Row, name: str) -> _Found:
     fields = row.fields
-    material_id = next((str(fields[key]) for key in local.DEFAULT_COLUMNS["material_id"] if fields.get(key)), name)
+    given = (text_of(fields.get(key)) for key in local.DEFAULT_COLUMNS["material_id"])
+    material_id = next(filter(None, given), name)
     if row.structure is not None:
         return _Found(material_id, row.origin, row.structure)
     if is_structure(fields) or is_row_of_structures(fields):

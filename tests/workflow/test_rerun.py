@@ -125,6 +125,8 @@ def test_one_structure_runs_everything(edited: Project) -> None:
         ("results/energy/formula/gated/model.json", "train"),
         ("results/provenance.json", "provenance"),
         ("data/rejects.parquet", "fetch"),
+        ("data/splits/formula/energy.parquet", "split"),
+        ("results/energy/formula/test.csv", "evaluate"),
     ],
 )
 def test_a_deleted_result_is_made_again(edited: Project, file: str, rule: str) -> None:
@@ -169,6 +171,8 @@ def test_a_missing_file_of_the_user_is_a_few_lines(smoke: Project) -> None:
     ("settings", "target", "message"),
     [
         ("source={name: local, paths: [.empty]}", "all", "source.paths: .empty: no file in this folder"),
+        ("source={name: local, paths: ['{a}.csv']}", "all", "Snakemake takes braces for wildcards. Rename the file"),
+        ("study={shares: [0.00001]}", "study", "study.shares.0: Input should be greater than or equal to 0.001"),
         ("screen={variant: gatd}", "screen", "screen.variant: gatd is none of those of this run. Choose from none,"),
         ("screen={split: random}", "screen", "screen.split: random is none of those of this run. Choose from formula."),
         ("screen={hindsight: {task: gap}}", "screen", "screen.hindsight.task: gap is none of those of this run."),
@@ -178,6 +182,7 @@ def test_a_missing_file_of_the_user_is_a_few_lines(smoke: Project) -> None:
 )
 def test_mistakes_are_refused_before_anything_runs(settings: str, target: str, message: str, smoke: Project) -> None:
     (smoke.folder / ".empty").mkdir(exist_ok=True)
+    (smoke.folder / "{a}.csv").write_text("material_id,cif\n")
     done = smoke.snakemake("--dry-run", "--config", settings, "--", target)
     told = done.stdout + done.stderr
     assert done.returncode != 0 and message in told and "Traceback (most" not in told
@@ -191,6 +196,31 @@ def test_a_candidate_may_have_a_space_in_its_name(smoke: Project, monkeypatch: p
     path = "screen={paths: [$MY_CANDIDATES/salt.cif]}"
     done = smoke.snakemake("--dry-run", "--printshellcmds", "--config", path, "--", "screen")
     assert "--candidates '" in done.stdout and "my own/salt.cif' --ranking" in done.stdout, done.stdout + done.stderr
+
+
+def test_an_edited_candidate_is_seen(smoke: Project) -> None:
+    """In a folder, too, which is no newer for it; and what cannot be used is told."""
+    folder = smoke.folder / "candidates"
+    (folder / "below").mkdir(parents=True)
+    good, bad = folder / "below/salt.cif", folder / "bad.cif"
+    good.write_text(rock_salt().to(fmt="cif"))
+    bad.write_text("nothing")
+    quick = "hindsight: {hidden_hits: [0.5], draws: 1}, wants: {energy: [null, -2.5]}, paths: [candidates]"
+    (smoke.folder / "candidates.yaml").write_text(f"screen: {{{quick}}}\n")
+    files = ("--configfile", "presets/smoke.yaml", str(smoke.folder / "candidates.yaml"))
+    done = smoke.snakemake(*files, "--", "screen")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (
+        "2 candidates; the best: salt" in (told := done.stdout + done.stderr) and "1 of them could not be used" in told
+    )
+    assert smoke.would_run(*files, "--", "screen") == {}
+    good.write_text(rock_salt().scale_lattice(200).to(fmt="cif"))
+    os.utime(good, (1, 1))
+    assert smoke.would_run(*files, "--", "screen") == {"screen": 1}
+    good.unlink()
+    done = smoke.snakemake(*files, "--", "screen")
+    assert "None of the 1 candidates can be used. bad: " in done.stdout + done.stderr and done.returncode != 0
+    shutil.rmtree(smoke.folder / "runs/smoke/results/screen")  # no part of the run that other tests look at
 
 
 def test_values_without_names_go_to_the_targets_in_the_order_of_the_tasks(smoke: Project) -> None:
