@@ -188,7 +188,7 @@ def test_scores_of_other_quantities_or_units_are_not_compared(tmp_path: Path) ->
     write_json(tmp_path / "two/results/provenance.json", settings)
     page = runs.render(("one", "two"), (runs.load_run(tmp_path / "one"), runs.load_run(tmp_path / "two")))
     told = " ".join(Page(page).text.split())
-    assert "energy-formula is not compared: it is regression, formation energy per atom, eV/atom" in told
+    assert "energy, formula, is not compared: one predicts formation energy per atom in eV/atom, two formation" in told
     assert 'id="energy-formula-scores"' not in page and 'id="family-formula-scores"' in page
 
 

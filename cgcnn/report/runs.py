@@ -37,8 +37,9 @@ def load_run(folder: Path) -> Run:
 def render(names: tuple[str, str], runs: tuple[Run, Run]) -> str:
     """One HTML page on two runs, told apart by their names."""
     a, b = ({contest.key: contest for contest in run.contests} for run in runs)
-    common = [(a[key], b[key]) for key in a if key in b and _meaning(a[key]) == _meaning(b[key])]
-    unlike = [key for key in a if key in b and _meaning(a[key]) != _meaning(b[key])]
+    both = [(a[key], b[key]) for key in a if key in b]
+    common = [(one, other) for one, other in both if _predicted(one) == _predicted(other)]
+    unlike = [(one, _predicted(one), _predicted(other)) for one, other in both if _predicted(one) != _predicted(other)]
     changed = [_changes(*pair) for pair in common]
     first = list(dict.fromkeys(row["material_id"] for view in changed if view for row in view["rows"]))
     known = set(runs[0].structures["material_id"].to_pylist())
@@ -53,15 +54,17 @@ def render(names: tuple[str, str], runs: tuple[Run, Run]) -> str:
         data=_differences(*(_data(run) for run in runs)),
         made_by=_differences(*({k: v for k, v in run.provenance.items() if k != "settings"} for run in runs)),
         only=[sorted(set(a) - set(b)), sorted(set(b) - set(a))],
-        unlike=[(key, *(", ".join(filter(None, _meaning(each[key]))) for each in (a, b))) for key in unlike],
+        unlike=unlike,
         contests=[{**_scores(*pair), "changes": view} for pair, view in zip(common, changed, strict=True)],
         structures=for_viewer(runs[0].structures, [name for name in first if name in known], {}),
     )
 
 
-def _meaning(contest: Contest) -> tuple[str, ...]:
-    """What must be the same for scores to be compared: what is predicted, and in which unit."""
-    return contest.kind, words.readable(contest.target_name), contest.unit, *contest.classes
+def _predicted(contest: Contest) -> str:
+    """What must be the same for scores to be compared: the quantity and its unit, or the classes."""
+    if contest.kind == "classification":
+        return f"{contest.classes[0]} or {contest.classes[1]}"
+    return words.readable(contest.target_name) + (f" in {contest.unit}" if contest.unit else "")
 
 
 def _differences(a: Any, b: Any) -> list[tuple[str, str, str]]:
