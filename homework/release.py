@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import nbformat
+
 from cgcnn.errors import InputError
 from homework.build import NOTEBOOKS, ROOT, masters
 
@@ -49,6 +51,9 @@ def release(folder: Path) -> None:
     _require_place(folder)
     if len(list(NOTEBOOKS.glob("*.ipynb"))) != len(masters()):
         raise InputError(f"{NOTEBOOKS}: notebooks are missing. Run `make homework` first.")
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+        if _has_answers(path):
+            raise InputError(f"{path}: somebody has filled in an answer. Run `make homework`, which makes it anew.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as made:
         _make(Path(made))
@@ -62,6 +67,12 @@ def _require_place(folder: Path) -> None:
         return
     if not any((folder / mark).exists() for mark in (LIST, ".git", "homework/assets")):
         raise InputError(f"{folder}: neither a release nor a repository, so nothing was written. Name another folder.")
+
+
+def _has_answers(path: Path) -> bool:
+    cells = nbformat.read(path, as_version=4).cells
+    exercises = [c for c in cells if c.cell_type == "code" and c.metadata.get("nbgrader", {}).get("solution")]
+    return any("YOUR CODE HERE" not in cell.source for cell in exercises)
 
 
 def _make(folder: Path) -> None:

@@ -20,10 +20,10 @@ from tqdm import tqdm
 
 from cgcnn.errors import InputError
 from cgcnn.tables import atomic_path
-from homework.build import ROOT, build, masters
+from homework.build import MASTERS, ROOT, build, masters
 from homework.grading import ledger
 from homework.grading.cage import KERNEL, Cage, require_bubblewrap, specify
-from homework.grading.inspect import brings_its_own_checks, fingerprint, readable, tampers
+from homework.grading.inspect import brings_its_own_checks, fingerprint, readable, tampers, without_copies
 
 # What an answer must not read: solutions, hidden tests' zoo, the history of both, what was built of them.
 SECRET = ("homework/masters", "tests", ".git", "build", "dvc-store")
@@ -72,8 +72,13 @@ def grade(submissions: Path, out: Path, limits: Limits, again: bool = False) -> 
     found = _found(submissions)
     ledger.require_place(out, submissions)
     require_bubblewrap()
+    with ledger.alone(out):
+        return _grade(found, submissions, out, limits, again)
+
+
+def _grade(found: Sequence[Submission], submissions: Path, out: Path, limits: Limits, again: bool) -> pd.DataFrame:
     known = ledger.read(out)
-    prints = {s: fingerprint(s.path) for s in found}
+    prints = {s: fingerprint(s.path, MASTERS / f"{s.assignment}.py") for s in found}
     todo = [s for s in found if again or s.key not in known or known[s.key].fingerprint != prints[s]]
     print(f"{len(todo)} of {len(found)} notebooks are new or have changed.")
     course = (out / "course").resolve()
@@ -101,6 +106,12 @@ def _found(submissions: Path) -> list[Submission]:
         raise InputError(f"{submissions}: no such folder. It holds a folder a student, and in it the notebooks.")
     names = sorted(path.stem for path in masters())
     folders = sorted(folder for folder in submissions.iterdir() if folder.is_dir() and not folder.is_symlink())
+    for folder in folders:
+        if set(folder.name) & set("[]*?"):
+            raise InputError(f"{folder}: nbgrader takes [ ] * and ? in a name for patterns. Rename the folder.")
+        for path in sorted(folder.glob("*.ipynb")):
+            if path.stem not in names:
+                print(f"Not graded, for it is called otherwise than handed out: {path}")
     paths = [folder / f"{name}.ipynb" for folder in folders for name in names]
     found = [Submission(path.parent.name, path.stem, path) for path in paths if path.exists() or path.is_symlink()]
     if not found:
@@ -124,15 +135,18 @@ def _grade_one(s: Submission, course: Path, limits: Limits, token: str, submissi
     """Have one notebook graded; return why it got 0 altogether, or nothing."""
     released = nbformat.read(course / "release" / s.assignment / f"{s.assignment}.ipynb", as_version=4)
     notebook, reason = readable(s.path)
-    reason = reason or brings_its_own_checks(s.path.parent)
-    if notebook is not None and not reason:
-        reason = tampers(notebook, released)
+    try:
+        reason = reason or brings_its_own_checks(s.path.parent)
+        if notebook is not None and not reason:
+            reason = tampers(notebook, released)
+    except Exception as error:  # one notebook, strange in a way that nobody thought of, must not stop the others
+        reason = f"could not be looked at ({type(error).__name__}: {error})"
     target = course / "submitted" / s.student / s.assignment / f"{s.assignment}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     graded = course / "autograded" / s.student / s.assignment / f"{s.assignment}.ipynb"
-    if not reason:
-        shutil.copyfile(s.path, target)
+    if notebook is not None and not reason:
+        nbformat.write(without_copies(notebook), target)
         reason = _autograde(s, course, limits, submissions)
         if not reason and graded.exists():
             reason = _forged(graded, token)
@@ -238,6 +252,7 @@ def _refuse(s: Submission, course: Path, reason: str, released: nbformat.Noteboo
 
 
 def _feedback(course: Path, known: ledger.Ledger) -> None:
+    (course / "logs").mkdir(exist_ok=True)
     for assignment in sorted({key.split("/")[1] for key in known}):
         command = [sys.executable, "-m", "nbgrader", "generate_feedback", assignment, "--force"]
         command += [f"--CourseDirectory.root={course}", f"--CourseDirectory.db_url=sqlite:///{course}/gradebook.db"]

@@ -1,6 +1,7 @@
 """What can be told of a submission before it runs, and after: is it a notebook, does it leave the checks alone?"""
 
 import hashlib
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,12 +31,12 @@ def _no_file(path: Path) -> str:
     return f"larger than {MOST_BYTES // 2**20} MB" if path.stat().st_size > MOST_BYTES else ""
 
 
-def fingerprint(path: Path) -> str:
-    """Another one when the notebook in this file, or what was handed in with it, is to be graded anew."""
-    fault, content = _no_file(path), b""
+def fingerprint(path: Path, master: Path) -> str:
+    """Another one when the notebook in this file, what was handed in with it, or its master has changed."""
+    fault, content = _no_file(path), master.read_bytes()
     if not fault:
         with suppress(OSError):  # `readable` says what is wrong
-            content = path.read_bytes()
+            content += path.read_bytes()
     return hashlib.sha256(content + f"{fault}{brings_its_own_checks(path.parent)}".encode()).hexdigest()
 
 
@@ -50,12 +51,13 @@ def brings_its_own_checks(folder: Path) -> str:
 def tampers(submitted: NotebookNode, released: NotebookNode) -> str:
     """Why a notebook is refused: a check is missing or changed, or an answer reaches for the checks; else empty."""
     given = {_grade_id(cell): cell for cell in submitted.cells if _grade_id(cell)}
-    if len(given) != sum(bool(_grade_id(cell)) for cell in submitted.cells):
-        return "changed checks: a cell of the notebook is there twice"
+    times = Counter(map(_grade_id, submitted.cells))
     for cell in released.cells:
         name = _grade_id(cell)
         if name and name not in given:
             return f"changed checks: cell {name} is missing"
+        if name and cell.metadata["nbgrader"]["locked"] and times[name] > 1:
+            return f"changed checks: cell {name} is there twice"
         if name and cell.metadata["nbgrader"]["locked"] and given[name].source.strip() != cell.source.strip():
             return f"changed checks: cell {name} was edited"
     locked = {_grade_id(cell) for cell in released.cells if _grade_id(cell) and cell.metadata["nbgrader"]["locked"]}
@@ -64,5 +66,17 @@ def tampers(submitted: NotebookNode, released: NotebookNode) -> str:
     return f"changed checks: an answer reaches for {found}" if found else ""
 
 
+def without_copies(notebook: NotebookNode) -> NotebookNode:
+    """The notebook where only the first of several copies of a cell is an answer, as cells are when they are split."""
+    seen: set[str] = set()
+    for cell in notebook.cells:
+        name = _grade_id(cell)
+        if name in seen or not name:
+            cell.metadata.pop("nbgrader", None)
+        seen.add(name)
+    return notebook
+
+
 def _grade_id(cell: NotebookNode) -> str:
-    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+    facts = cell.metadata.get("nbgrader")  # anything, in a notebook that anybody wrote
+    return str(facts.get("grade_id", "")) if isinstance(facts, dict) else ""

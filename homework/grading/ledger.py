@@ -1,8 +1,12 @@
 """What a folder of grades remembers of earlier runs: which notebooks were graded, and why some were refused."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from cgcnn.errors import InputError
 from cgcnn.tables import atomic_path
@@ -36,6 +40,25 @@ def write(out: Path, ledger: Ledger) -> None:
     with atomic_path(out / FILE) as temporary:
         content = {key: vars(value) for key, value in sorted(ledger.items())}
         temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+@contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Inside, nobody else grades into this folder.
+
+    Raises:
+        InputError: somebody does.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out.parent / f".{out.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{out}: another run grades into this folder. Wait until it is over.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def require_place(out: Path, submissions: Path) -> None:

@@ -6,25 +6,32 @@ past this and replaces a check is seen by homework.hidden.seal while the noteboo
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy
 import torch
+from IPython.core.inputtransformer2 import TransformerManager
 
 _MACHINERY = {
-    "__hidden_tests", "__unbroken_seal", "builtins", "__builtins__", "importlib", "import_module", "get_ipython", "gc",
-    "ctypes", "_exit", "kill", "settrace", "setprofile", "__code__", "__globals__", "__dict__", "__import__",
-    "set_custom_exc",
+    "__hidden_tests", "__unbroken_seal", "builtins", "__builtins__", "importlib", "import_module", "get_ipython",
+    "get_objects", "get_referrers", "get_referents", "ctypes", "_exit", "kill", "settrace", "setprofile", "__code__",
+    "__globals__", "__dict__", "__import__", "set_custom_exc", "_getframe", "currentframe", "f_back", "f_locals",
+    "f_globals", "tb_frame", "InteractiveShell", "input_transformers_post", "input_transformers_cleanup",
+    "input_transformer_manager", "ast_transformers", "run_cell", "run_code", "IPython", "ipykernel", "hypothesis",
 }  # fmt: skip
+_MACHINES = ("homework.hidden.", "sys.modules.", "IPython.core.", "ipykernel.", "hypothesis.")
+_MAGIC = {"run_line_magic", "run_cell_magic", "system", "getoutput"}  # what % and ! become
 _CALLS = {"setattr", "delattr", "exec", "eval"}
 _PARTS = {"hidden": "homework", "modules": "sys"}  # to be left alone, but only as a part of that module
 #: Who looks through these may hold a module under any name.
 _WINDOWS = {
-    "globals", "locals", "vars", "getattr", "attrgetter", "__getattribute__", "f_globals", "f_locals", "__main__",
-    "inspect", "pkgutil", "pydoc",
+    "globals", "locals", "vars", "getattr", "attrgetter", "__getattribute__", "__main__", "inspect", "pkgutil", "pydoc",
 }  # fmt: skip
-_GUARDED = {"checks", "Wrong", "np", "numpy", "torch", "homework", "cgcnn"}
-_TOOLS = {"np": numpy, "numpy": numpy, "torch": torch}
+_NAMED_LAYERS = {"torch", "nn", "functional", "F", "optim"}  # of which one takes an activation or optimiser by its name
+_GUARDED = {"checks": "homework.checks", "Wrong": "homework.checks.Wrong", "np": "numpy"}
+_GUARDED |= {name: name for name in ("numpy", "torch", "homework", "cgcnn")}
+_TOOLS = {"numpy": numpy, "torch": torch}
 
 
 def reaches_for(sources: Iterable[str]) -> str:
@@ -33,11 +40,19 @@ def reaches_for(sources: Iterable[str]) -> str:
     They are looked at together: what one imports another uses. A cell that is no Python says nothing.
     """
     nodes = [node for source in sources for node in _nodes(source)]
+    magic = [node for node in nodes if isinstance(node, ast.Call) and _is_magic(node)]
+    nodes += [inner for call in magic for text in _texts(call) for inner in _nodes(text)]
     handles = _handles(nodes)
     hides = _hides_modules(nodes, handles)
     names = _forbidden_names(nodes, hides)
-    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    harmless = _harmless(nodes, magic)
+    guarded = {name: full for full, name in _imports(nodes) if full.split(".")[0] in _GUARDED} | _GUARDED
+    for text in (text for call in magic for text in _texts(call)):
+        if found := next((word for word in re.findall(r"\w+", text) if word in _MACHINERY), ""):
+            return found
     for node in nodes:
+        if id(node) in harmless:
+            continue
         if isinstance(node, ast.Import | ast.ImportFrom):
             found = next((full for full, _ in _imports([node]) if _is_machinery(full, node)), "")
         elif isinstance(node, ast.Name) and node.id in names:
@@ -45,8 +60,7 @@ def reaches_for(sources: Iterable[str]) -> str:
         elif isinstance(node, ast.Attribute) and node.attr in _MACHINERY:
             found = node.attr
         elif isinstance(node, ast.Attribute) and node.attr in _PARTS:
-            # A layer or a method is called; neither module nor sys.modules can be.
-            reached = _last(node.value) in handles or (hides and id(node) not in called)
+            reached = _last(node.value) in handles or hides
             found = f"{_last(node.value)}.{node.attr}" if reached else ""
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS:
             found = node.func.id
@@ -54,15 +68,40 @@ def reaches_for(sources: Iterable[str]) -> str:
             found = node.name
         else:
             found = ""
-        if found or (found := _replaced(node)):
+        if found or (found := _replaced(node, guarded)):
             return found
     return ""
 
 
+def _is_magic(call: ast.Call) -> bool:
+    """Whether this is what IPython makes of a line with % or !, or of a cell with %%."""
+    shell = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr in _MAGIC else None
+    return isinstance(shell, ast.Call) and _last(shell.func) == "get_ipython" and not call.keywords
+
+
+def _texts(call: ast.Call) -> list[str]:
+    """The lines and the cell that a magic is given; what is no plain text counts as the shell itself."""
+    return [str(a.value) if isinstance(a, ast.Constant) else "get_ipython" for a in call.args]
+
+
+def _harmless(nodes: Sequence[ast.AST], magic: Sequence[ast.Call]) -> set[int]:
+    """Nodes that name machinery and cannot use it: a layer of one's own, a method that is called, `in sys.modules`."""
+    shells = {id(inner) for call in magic for inner in ast.walk(call.func)}
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    asked = {
+        id(node.comparators[0])
+        for node in nodes
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn) and len(node.ops) == 1
+    }
+    parts = [node for node in nodes if isinstance(node, ast.Attribute) and node.attr in _PARTS]
+    is_self = not any(isinstance(n, ast.Name) and n.id == "self" and isinstance(n.ctx, ast.Store) for n in nodes)
+    own = {id(node) for node in parts if is_self and _last(node.value) == "self"}
+    return shells | own | {id(node) for node in parts} & (called | asked)
+
+
 def _nodes(source: str) -> Iterator[ast.AST]:
-    lines = ["pass" if line.lstrip().startswith(("%", "!")) else line for line in source.split("\n")]
     try:
-        yield from ast.walk(ast.parse("\n".join(lines)))
+        yield from ast.walk(ast.parse(TransformerManager().transform_cell(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
 
@@ -79,7 +118,7 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
 def _is_machinery(full: str, node: ast.Import | ast.ImportFrom) -> bool:
     # `from importlib.metadata import version` is honest, so that of a `from` only what it brings counts.
     brought = full.split(".")[-1:] if isinstance(node, ast.ImportFrom) else full.split(".")
-    return bool(set(brought) & _MACHINERY) or f"{full}.".startswith(("homework.hidden.", "sys.modules."))
+    return bool(set(brought) & _MACHINERY) or f"{full}.".startswith(_MACHINES)
 
 
 def _forbidden_names(nodes: Sequence[ast.AST], hides: bool) -> set[str]:
@@ -111,26 +150,35 @@ def _hides_modules(nodes: Sequence[ast.AST], handles: set[str]) -> bool:
 
 
 def _gets_by_word(call: ast.Call, handles: set[str]) -> bool:
-    """Whether this is getattr(..., "word"), where the word is no module's."""
-    word = call.args[1] if _last(call.func) == "getattr" and len(call.args) > 1 else None
-    return isinstance(word, ast.Constant) and word.value not in handles
+    """Whether this is getattr(..., "word"), where the word is no module's, or getattr(torch.nn, activation)."""
+    if _last(call.func) != "getattr" or len(call.args) < 2:
+        return False
+    word = call.args[1]
+    return word.value not in handles if isinstance(word, ast.Constant) else _last(call.args[0]) in _NAMED_LAYERS
 
 
-def _replaced(node: ast.AST) -> str:
-    """What checks rely on, if this is where it is stored to or deleted; else empty."""
+def _replaced(node: ast.AST, guarded: Mapping[str, str]) -> str:
+    """What checks rely on, if this is where it is stored to or deleted; else empty.
+
+    `guarded` are names of the notebook, with what they are in full.
+    """
     if not (isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del)):
         return ""
     path: list[str] = []
     root: ast.expr = node
     while isinstance(root, ast.Attribute):
         path, root = [root.attr, *path], root.value
-    if not (isinstance(root, ast.Name) and root.id in _GUARDED) or _is_setting(root.id, path):
+    if not (isinstance(root, ast.Name) and root.id in guarded):
         return ""
-    return ".".join([root.id, *path])
+    full = [*guarded[root.id].split("."), *path]
+    # A name of one's own may be that of a function that was imported and is not used.
+    is_own_name = not path and root.id not in _GUARDED
+    return "" if is_own_name or _is_setting(full) else ".".join(full)
 
 
-def _is_setting(tool: str, path: Sequence[str]) -> bool:
+def _is_setting(full: Sequence[str]) -> bool:
     """Whether this is a number, word or switch somewhere below numpy or torch, not in a class or function."""
+    tool, *path = full
     if tool not in _TOOLS or len(path) < 2:
         return False
     owner: object = _TOOLS[tool]

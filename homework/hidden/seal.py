@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from cgcnn import arrays, elements, graph, model
 from homework import checks, hidden
 from homework.checks import Wrong, convolutions, crystal_graphs, limits, materials, training, verdict
 
 _MODULES = (checks, hidden, hidden.cases, verdict, crystal_graphs, convolutions, training, materials, limits)
+_MODULES += (arrays, elements, graph, model)  # with which the checks make the right answers
 _TOOLS = {
-    np: ("allclose", "array_equal", "abs"),
+    np: ("allclose", "array_equal", "abs", "asarray", "sort", "stack", "round"),
     torch: ("allclose", "cat", "sigmoid"),
     builtins: ("all", "any", "print"),
 }
@@ -28,7 +30,7 @@ def _seen() -> dict[tuple[str, str], Any]:
                 cells = [cell.cell_contents for cell in value.__closure__ or ()]
                 found[module.__name__, name] = (value, value.__code__, value.__defaults__, [id(c) for c in cells])
             elif isinstance(value, type):
-                found[module.__name__, name] = (value, sorted(map(str, vars(value))))
+                found[module.__name__, name] = (value, {key: id(member) for key, member in vars(value).items()})
     for tool, names in _TOOLS.items():
         found |= {(tool.__name__, name): getattr(tool, name) for name in names}
     return found

@@ -1,21 +1,19 @@
-"""Grading: right, wrong and hostile submissions, really run; and what is told of a notebook without running it."""
+"""Grading: right, wrong and hostile submissions, really run; and what a second run keeps."""
 
 import json
 import shutil
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pandas as pd
 import pytest
 from nbgrader.api import Gradebook
 
 from cgcnn.errors import InputError
-from homework import build, checks
-from homework.build import NOTEBOOKS
+from homework import build
+from homework.grading import ledger
 from homework.grading.grade import Limits, grade
-from homework.grading.inspect import readable, tampers
-from homework.grading.reach import reaches_for
+from homework.grading.inspect import fingerprint
 from tests.homework import mock_course
 
 RUN = ("ada-right", "cy-squares", "jo-crashes", "kim-deletes", "finn-hides-it", "ned-garbage", "mia-own-checks")
@@ -190,144 +188,6 @@ def test_grades_are_put_over_nothing_else(tmp_path: Path, monkeypatch: pytest.Mo
     assert thesis.read_text() == "years of work"
 
 
-RELEASED = nbformat.read(NOTEBOOKS / f"{mock_course.NAME}.ipynb", as_version=4)
-
-
-HONEST = [
-    "%time checks.expand(expand)\nimport numpy as np\nnp.random.seed(0)",
-    "hidden = torch.relu(x)\nprint(hidden.shape)",
-    "def layer(x, hidden=64):\n    return x * hidden",
-    "class Net(torch.nn.Module):\n    def __init__(self):\n        self.hidden = torch.nn.Linear(1, 1)\n"
-    "    def forward(self, x):\n        return self.hidden(x) + self.hidden.bias",
-    "model = Net()\nmodel.hidden.weight\nmodel.eval()",
-    "sum(p.numel() for layer in model.modules() for p in layer.parameters())",
-    "modules = list(model.modules())\nmodules[0]",
-    "from torch.nn.modules import Linear\nimport torch.nn.modules.linear\ntorch.nn.modules.Linear",
-    "torch.backends.cudnn.deterministic = True\ntorch.backends.cudnn.benchmark = False",
-    "torch.backends.cuda.matmul.allow_tf32 = True",
-    "import sys\nprint(sys.version)",
-    "getattr(torch.nn, 'ReLU')()",
-]
-
-
-def test_an_honest_notebook_is_left_alone() -> None:
-    assert tampers(mock_course.handed_in(mock_course.solved()), RELEASED) == ""
-    extra = mock_course.handed_in(mock_course.solved())
-    extra.cells += [nbformat.v4.new_code_cell(code) for code in HONEST]
-    assert tampers(extra, RELEASED) == ""
-    for master in build.masters():
-        cells = [c for c in build.source_notebook(master).cells if not c.metadata.get("nbgrader", {}).get("locked")]
-        assert reaches_for([c.source for c in cells if c.cell_type == "code"]) == "", master
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "checks.expand = print",
-        "class checks: pass",
-        "import homework.hidden",
-        "import sys; sys.modules['homework.checks'] = None",
-        "np.allclose = lambda *a, **k: True",
-        "get_ipython().set_custom_exc((Exception,), print)",
-        "setattr(checks, 'expand', print)",
-        "import os; os._exit(0)",
-        # homework.hidden, whatever its package is called
-        "import homework.hidden.seal as s",
-        "from homework import hidden as h",
-        "from homework.hidden import cases",
-        "homework.hidden.expand = print",
-        "import homework as h\n---\nh.hidden.expand = print",
-        "h = homework\n---\nh.hidden.expand = print",
-        "def f(h=homework):\n    h.hidden.expand = print",
-        "[homework][0].hidden",
-        "from homework import *\nhidden.expand = print",
-        "import __main__ as m\nm.homework.hidden",
-        "g = globals()\nh = g['home' + 'work']\nh.hidden.expand = print",
-        "getattr(m, 'home' + 'work').hidden",
-        "import pkgutil\npkgutil.resolve_name('homework').hidden",
-        "from pydoc import locate\nlocate('homework').hidden",
-        "__import__('homework.hidden')",
-        "import importlib\nimportlib.import_module('homework.hidden')",
-        "from importlib import import_module as i\ni('homework.hidden')",
-        "__hidden_tests.expand = print",
-        # sys.modules, whatever sys is called
-        "import sys as s; s.modules['homework.checks'] = None",
-        "from sys import modules as m; m.clear()",
-        "from sys import *; modules.clear()",
-        "import os; os.sys.modules.clear()",
-        "from os import sys as s; s.modules.clear()",
-        "import os\ns = os.sys\n---\ns.modules.clear()",
-        "vars(os)['sys'].modules.clear()",
-        "globals().update(vars(os.sys)); modules.clear()",
-        "import inspect\ndict(inspect.getmembers(os))['sys'].modules.clear()",
-        "match os:\n    case object(sys=s):\n        s.modules.clear()",
-        # what checks rely on, which the seal does not see below the modules
-        "torch.cat = print",
-        "del np.allclose",
-        "np.allclose += 1",
-        "setattr(np, 'allclose', print)",
-        "np.allclose.__kwdefaults__ = {}",
-        "np.linalg.norm = print",
-        "torch.nn.functional.softplus = print",
-        "torch.Tensor.detach = print",
-        "torch.Tensor.shape = ()",
-        "checks.verdict.close = print",
-    ],
-)
-def test_reaching_for_the_checks_is_seen(code: str) -> None:
-    notebook = mock_course.handed_in({})
-    notebook.cells += [nbformat.v4.new_code_cell(part) for part in code.split("\n---\n")]
-    assert "changed checks" in tampers(notebook, RELEASED)
-
-
-def test_a_deep_expression_does_not_stop_the_grading() -> None:
-    for depth in (400, 1500, 20_000):
-        notebook = mock_course.handed_in({})
-        notebook.cells.append(nbformat.v4.new_code_cell(f"a{'.b' * depth}()\nnp{'.b' * depth} = 1"))
-        tampers(notebook, RELEASED)
-
-
-def test_the_seal_sees_a_replaced_tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Under another name, `import numpy as xp; xp.allclose = ...`, it is not seen before the notebook runs."""
-    from homework.hidden.seal import unbroken
-
-    unbroken()
-    monkeypatch.setattr(np, "allclose", lambda *_, **__: True)
-    with pytest.raises(checks.Wrong, match=r"changed checks: numpy.allclose"):
-        unbroken()
-
-
-def test_hidden_tests_leave_a_students_names_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And they run those that the notebook began with, not what homework.hidden has become."""
-    master = build.MASTERS / f"{mock_course.NAME}.py"
-    cells = {c.metadata.get("nbgrader", {}).get("grade_id"): c.source for c in build.source_notebook(master).cells}
-    hidden_tests = cells["check-expand"].split("### BEGIN HIDDEN TESTS")[1]
-    import homework.hidden.seal
-
-    monkeypatch.setattr(homework, "hidden", None)
-    names = {"expand": lambda distance: distance, "hidden": 41}
-    with pytest.raises(checks.Wrong, match="hidden test"):
-        exec(hidden_tests, names)
-    assert {name for name in names if not name.startswith("__")} == {"expand", "hidden"} and names["hidden"] == 41
-
-
-def test_missing_edited_and_doubled_checks_are_seen() -> None:
-    for change, word in ((lambda c: c[:6] + c[7:], "missing"), (lambda c: [*c, *c[5:8]], "twice")):
-        notebook = mock_course.handed_in({})
-        notebook.cells = change(notebook.cells)
-        assert word in tampers(notebook, RELEASED)
-    notebook = mock_course.handed_in({"check-expand": "pass"})
-    assert "edited" in tampers(notebook, RELEASED)
-
-
-def test_what_is_no_notebook(tmp_path: Path) -> None:
-    for name, content in (("empty", b""), ("binary", b"\xff\xfe\x00"), ("list", b"[]"), ("old", b'{"cells": 3}')):
-        (tmp_path / name).write_bytes(content)
-        assert readable(tmp_path / name)[0] is None
-    (tmp_path / "link").symlink_to("/etc/passwd")
-    assert readable(tmp_path / "link")[1] == "not a file"
-
-
 def test_no_submissions(tmp_path: Path) -> None:
     if shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is not installed")
@@ -335,3 +195,38 @@ def test_no_submissions(tmp_path: Path) -> None:
         grade(tmp_path / "nowhere", tmp_path / "out", Limits())
     with pytest.raises(InputError, match="<student>/<notebook>"):
         grade(tmp_path, tmp_path.parent / f"{tmp_path.name}-out", Limits())
+
+
+@pytest.mark.parametrize("name", ["ann [pair bob]", "what?", "a*"])
+def test_a_folder_whose_name_is_a_pattern_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "in" / name).mkdir(parents=True)
+    with pytest.raises(InputError, match="Rename the folder"):
+        grade(tmp_path / "in", tmp_path / "out", LIMITS)
+
+
+def test_two_do_not_grade_into_one_folder(again: Path) -> None:
+    with ledger.alone(again / "grades"), pytest.raises(InputError, match="another run grades into this folder"):
+        grade(again / "submissions", again / "grades", LIMITS)
+
+
+def test_strange_notebooks_stop_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first of a course, alone: refused, told why in table and feedback; one with another name is told."""
+    if shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    edited = mock_course.handed_in({"check-expand": "pass"})
+    edited.cells.append(nbformat.v4.new_markdown_cell("", metadata={"nbgrader": None}))
+    (tmp_path / "in" / "aaa").mkdir(parents=True)
+    nbformat.write(edited, tmp_path / "in" / "aaa" / f"{mock_course.NAME}.ipynb")
+    nbformat.write(edited, tmp_path / "in" / "aaa" / f"{mock_course.NAME} (1).ipynb")
+    table = grade(tmp_path / "in", tmp_path / "out", LIMITS)
+    assert table["score"].sum() == 0 and table["reason"].str.contains("check-expand was edited").all()
+    assert list((tmp_path / "out" / "feedback" / "aaa").rglob("*.html"))
+    assert f"Not graded, for it is called otherwise than handed out: {tmp_path}" in capsys.readouterr().out
+
+
+def test_a_changed_master_is_a_reason_to_grade_again(tmp_path: Path) -> None:
+    for name in ("notebook", "master", "other"):
+        (tmp_path / name).write_text(name)
+    first = fingerprint(tmp_path / "notebook", tmp_path / "master")
+    assert first == fingerprint(tmp_path / "notebook", tmp_path / "master")
+    assert first != fingerprint(tmp_path / "notebook", tmp_path / "other")

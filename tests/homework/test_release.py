@@ -3,11 +3,13 @@
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from cgcnn.errors import InputError
 from homework import release as module
 from homework.release import release
+from tests.homework import mock_course
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,14 @@ def test_a_second_release_keeps_what_staff_put_there(tmp_path: Path) -> None:
     (folder / "README.md").write_text("an older text")
     release(folder)
     assert _files(folder) == first | own
+
+
+def test_a_filled_in_notebook_is_not_released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "NOTEBOOKS", shutil.copytree(module.NOTEBOOKS, tmp_path / "notebooks"))
+    release(tmp_path / "students")
+    nbformat.write(mock_course.handed_in(mock_course.solved()), tmp_path / "notebooks" / f"{mock_course.NAME}.ipynb")
+    with pytest.raises(InputError, match="somebody has filled in an answer"):
+        release(tmp_path / "students")
 
 
 def test_what_is_no_longer_released_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
