@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -66,25 +66,20 @@ def alone(folder: Path) -> Iterator[None]:
     Who waits says so, see `awaited`. Where the file system knows no locks, nothing is locked, and the log says so.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.parent / f"{folder.name}.lock", poll_interval=1, fallback_to_soft=False)
-    try:
+    file = folder.parent / f"{folder.name}.lock"
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("Another copy of this job is at work (%s). Waiting for it, to go on from what it did.", folder)
-            with _announced(folder):
-                lock.acquire()
-    except OSError as error:
-        log.warning(
-            "%s: no locks on this file system (%s); two copies of one job may do the work twice.", folder, error
-        )
+            try:
+                held.enter_context(_lock(file, timeout=0))
+            except Timeout:
+                log.info("Another copy of this job is at work (%s). Waiting for it, to go on from what it did.", folder)
+                with _announced(folder):
+                    held.enter_context(_lock(file))
+        except OSError as error:
+            log.warning(
+                "%s: no locks on this file system (%s); two copies of one job may do the work twice.", folder, error
+            )
         yield
-        return
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held; who waits for it takes a new one
-        lock.release()
 
 
 def awaited(folder: Path) -> bool:

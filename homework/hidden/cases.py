@@ -93,9 +93,8 @@ def logits(number: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits of any size, and classes."""
     rng = np.random.default_rng(number)
     n = int(rng.integers(2, 9))
-    return torch.tensor(rng.normal(scale=rng.choice([1.0, 4000.0, 4000.0]), size=(n, 2))), torch.tensor(
-        rng.integers(0, 2, n)
-    )
+    scale = rng.choice([1.0, 4000.0, 4000.0])
+    return torch.tensor(rng.normal(scale=scale, size=(n, 2))), torch.tensor(rng.integers(0, 2, n))
 
 
 def targets(number: int) -> tuple[torch.Tensor, torch.Tensor]:
